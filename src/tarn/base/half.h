@@ -124,13 +124,13 @@ inline constexpr bool is_signed_v = std::is_signed_v<T> || HalfType<T>;
   }                                                                                               \
   TARN_FN constexpr float operator op(float16_t a, bfloat16_t b) { return float(a) op float(b); } \
   TARN_FN constexpr float operator op(bfloat16_t a, float16_t b) { return float(a) op float(b); } \
-  template <HalfType H>                                                                           \
-  TARN_FN constexpr H& operator op##=(H& a, float b) {                                            \
-    return a = H(float(a) op b);                                                                  \
+  template <HalfType H, std::convertible_to<float> T>                                             \
+  TARN_FN constexpr H& operator op##=(H& a, T b) {                                                \
+    return a = H(float(a) op float(b));                                                           \
   }                                                                                               \
-  template <HalfType H>                                                                           \
-  TARN_FN constexpr float& operator op##=(float& a, H b) {                                        \
-    return a = a op float(b);                                                                     \
+  template <std::floating_point F, HalfType H>                                                    \
+  TARN_FN constexpr F& operator op##=(F& a, H b) {                                                \
+    return a = a op F(float(b));                                                                  \
   }
 TARN_HALF_ARITHMETIC(+)
 TARN_HALF_ARITHMETIC(-)
@@ -165,26 +165,22 @@ TARN_HALF_COMPARISON(>=)
 #undef TARN_HALF_COMPARISON
 
 // On the bit patterns.
-#define TARN_HALF_BITWISE(op)                             \
-  template <HalfType H>                                   \
-  TARN_FN constexpr H operator op(H a, H b) {             \
-    return H::from_bits(uint16_t(a.bits_ op b.bits_));    \
-  }                                                       \
-  template <HalfType H>                                   \
-  TARN_FN constexpr H operator op(H a, uint16_t b) {      \
-    return H::from_bits(uint16_t(a.bits_ op b));          \
-  }                                                       \
-  template <HalfType H>                                   \
-  TARN_FN constexpr H operator op(uint16_t a, H b) {      \
-    return H::from_bits(uint16_t(a op b.bits_));          \
-  }                                                       \
-  template <HalfType H>                                   \
-  TARN_FN constexpr H& operator op##=(H& a, H b) {        \
-    return a = a op b;                                    \
-  }                                                       \
-  template <HalfType H>                                   \
-  TARN_FN constexpr H& operator op##=(H& a, uint16_t b) { \
-    return a = a op b;                                    \
+#define TARN_HALF_BITWISE(op)                                                                      \
+  template <HalfType H>                                                                            \
+  TARN_FN constexpr H operator op(H a, H b) {                                                      \
+    return H::from_bits(uint16_t(a.bits_ op b.bits_));                                             \
+  }                                                                                                \
+  template <HalfType H, std::integral I>                                                           \
+  TARN_FN constexpr H operator op(H a, I b) {                                                      \
+    return H::from_bits(uint16_t(a.bits_ op b));                                                   \
+  }                                                                                                \
+  template <std::integral I, HalfType H>                                                           \
+  TARN_FN constexpr H operator op(I a, H b) {                                                      \
+    return b op a;                                                                                 \
+  }                                                                                                \
+  template <HalfType H, class T>                                                                   \
+  requires std::integral<T> || std::same_as<T, H> TARN_FN constexpr H& operator op##=(H& a, T b) { \
+    return a = a op b;                                                                             \
   }
 TARN_HALF_BITWISE(|)
 TARN_HALF_BITWISE(&)
