@@ -48,7 +48,11 @@ install: dependencies  ## Installs headers, library and tool to PREFIX.
 format:  ## Formats all C++ files.
 	git ls-files '*.h' '*.cpp' | xargs clang-format -i
 
+tidy: dependencies  ## Looks for likely mistakes with clang-tidy.
+	$(call build,dev)
+	run-clang-tidy -quiet -p build/dev '/(src|cli|tests|bench)/'
+
 clean:  ## Removes everything that was built.
 	rm -rf build
 
-.PHONY: help dependencies run test asan ubsan tsan fuzz bench install format clean
+.PHONY: help dependencies run test asan ubsan tsan fuzz bench install format tidy clean
