@@ -1,0 +1,22 @@
+#include "tarn/io/io_error.h"
+
+#include <fmt/format.h>
+
+#include <system_error>
+#include <utility>
+
+namespace tarn::io {
+
+OperationError io_error(std::string_view op, std::string_view text, IoDetails details) {
+  std::string message = fmt::format("[{}] ", op);
+  if (!details.path.empty()) message += details.path + ": ";
+  if (!details.tensor.empty()) message += fmt::format("tensor \"{}\": ", details.tensor);
+  message += text;
+  if (details.error_number != 0) {
+    // Not strerror: threads that fail together would share its buffer.
+    message += ": " + std::generic_category().message(details.error_number);
+  }
+  return OperationError(FailureKind::io, message, std::move(details));
+}
+
+}  // namespace tarn::io

@@ -1,0 +1,29 @@
+// JSON from files nobody vouches for.
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace tarn::io {
+
+// Text that is not JSON, or JSON that parse_strict_json refuses.
+class JsonError : public std::runtime_error {
+ public:
+  JsonError(const std::string& message, size_t position)
+      : std::runtime_error(message), position_(position) {}
+  // Bytes of the text before the place of the error, as well as it is known.
+  size_t position() const noexcept { return position_; }
+
+ private:
+  size_t position_;
+};
+
+// Parses `text` as exactly one JSON value. Beyond what JSON demands it refuses a repeated key, of
+// which readers would pick different ones, and more than `max_depth` objects and arrays in one
+// another. Throws JsonError.
+nlohmann::json parse_strict_json(std::string_view text, size_t max_depth);
+
+}  // namespace tarn::io
