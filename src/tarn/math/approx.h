@@ -91,11 +91,11 @@ TARN_FN T exp(T x) {
   return p * power_of_two<T>(half) * power_of_two<T>(n - half);
 }
 
-// exp without the extremes. Requires: the result is a normal number.
+// exp without the extremes. Requires: the result is a normal number, or x is NaN.
 template <class T>
 TARN_FN T exp_of_small(T x) {
   const auto [p, n] = scaled_exp(x);
-  return from_bits(bits(p) + (n << FloatFormat<T>::kMantissaBits));
+  return p * power_of_two<T>(n);
 }
 
 // Float 1 ULP, double 1 ULP, of subnormal arguments too. log(0) is -infinity, log of negative
@@ -204,7 +204,7 @@ TARN_FN T tanh(T x) {
   return copysign(select(magnitude < T(0.65f), near_zero, far), x);
 }
 
-// Float 2 ULP, double 2 ULP, subnormal results included: no form divides by an overflowed
+// Float and double 2.5 ULP, subnormal results included: no form divides by an overflowed
 // exponential.
 template <class T>
 TARN_FN T sigmoid(T x) {
@@ -238,7 +238,7 @@ TARN_FN T pow(T x, T y) {
   const T half = y * T(0.5f);
   const auto is_integer = trunc(y) == y;
   const auto is_odd = is_integer & (trunc(half) != half);
-  const auto is_negative = bits(x) < IntOf<T>(0);
+  const auto is_negative = copysign(T(1), x) < T(0);
   T r = select(is_odd & is_negative, -magnitude, magnitude);
   // A negative base has a real power only for integer exponents; infinities of either are such, by
   // convention.

@@ -85,9 +85,9 @@ TARN_FN T remainder(T x, T y) {
     const T difference = fma(-quotient, y, x);
     const T r = select((difference != T(0)) & ((difference < T(0)) != (y < T(0))), difference + y,
                        difference);
-    const auto is_hard = !(abs(quotient) < T(0x1p22f)) | !(abs(y) < T(__builtin_inff()));
+    const auto is_exact = (abs(quotient) < T(0x1p22f)) & (abs(y) < T(__builtin_inff()));
     return replace_where(
-        is_hard, r,
+        !is_exact, r,
         [](auto lane_x, auto lane_y) {
           const auto lane_r =
               sizeof(lane_x) == 4 ? ::fmodf(lane_x, lane_y) : ::fmod(lane_x, lane_y);

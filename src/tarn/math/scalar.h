@@ -79,7 +79,8 @@ TARN_FN double abs(double x) { return ::fabs(x); }
 template <class T>
 TARN_FN T abs(T x) {
   if constexpr (T(-1) < T(0)) {
-    return x < 0 ? T(0 - uint64_t(x)) : x;  // unsigned arithmetic: the smallest integer is its own magnitude
+    return x < 0 ? T(0 - uint64_t(x))
+                 : x;  // unsigned arithmetic: the smallest integer is its own magnitude
   } else {
     return x;
   }

@@ -6,23 +6,10 @@
 #include <span>
 
 #include "tarn/base/shape.h"
+#include "tarn/base/view.h"
 #include "tarn/ops/tile_program.h"
 
 namespace tarn::cpu {
-
-// An input of a program as it lies in memory.
-struct StridedOperand {
-  enum class Form : uint8_t {
-    dense,    // laid out as the outputs; `strides` is not read
-    scalar,   // one element for all; `strides` is not read
-    strided,  // `strides` has one entry per dimension of the program's shape, in elements, 0 where
-              // broadcast
-  };
-
-  const void* data;  // the first element
-  Form form;
-  const int64_t* strides = nullptr;
-};
 
 // Chooses the layout of the outputs of a program over `shape` whose inputs all have strides. If the
 // inputs that are not single elements share one layout without holes (a common transposition, say),

@@ -1,0 +1,92 @@
+// How elements of each type lie in memory, and the packs that compute with them. For files compiled
+// once per instruction set.
+#pragma once
+
+#include <cstring>
+
+#include "tarn/base/half.h"
+#include "tarn/math/pack.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+// 16-bit floats are computed with as float and rounded when stored: after each instruction, so that
+// a fused program gives the same bits as its instructions one by one.
+template <class E>
+using ComputeOf = std::conditional_t<HalfType<E>, float, E>;
+
+template <class E>
+inline constexpr size_t kElementsPerPack = Pack<ComputeOf<E>>::kLanes;
+
+template <class E>
+TARN_FN Pack<ComputeOf<E>> load(const E* p) {
+  const hn::ScalableTag<ComputeOf<E>> d;
+  if constexpr (std::is_same_v<E, float16_t>) {
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+  } else if constexpr (std::is_same_v<E, bfloat16_t>) {
+    const hn::RebindToUnsigned<decltype(d)> d32;
+    const hn::Rebind<uint16_t, decltype(d)> d16;
+    const auto widened = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p)));
+    return hn::BitCast(d, hn::ShiftLeft<16>(widened));
+  } else {
+    return hn::LoadU(d, p);
+  }
+}
+
+template <class E>
+TARN_FN void store(E* p, Pack<ComputeOf<E>> x) {
+  const hn::ScalableTag<ComputeOf<E>> d;
+  if constexpr (std::is_same_v<E, float16_t>) {
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    hn::StoreU(hn::DemoteTo(d16, x.v), d16, reinterpret_cast<hwy::float16_t*>(p));
+  } else if constexpr (std::is_same_v<E, bfloat16_t>) {
+    // To nearest, ties to even, NaN made quiet: as bfloat16_t(float) does it. The instruction for
+    // this would flush subnormals.
+    const hn::RebindToUnsigned<decltype(d)> d32;
+    const hn::Rebind<uint16_t, decltype(d)> d16;
+    const auto bits = hn::BitCast(d32, x.v);
+    const auto top = hn::ShiftRight<16>(bits);
+    const auto is_odd = hn::And(top, hn::Set(d32, 1));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, is_odd), hn::Set(d32, 0x7fff)));
+    const auto quiet = hn::Or(top, hn::Set(d32, 0x40));
+    const auto is_nan = hn::RebindMask(d32, hn::Ne(x.v, x.v));
+    hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16,
+               reinterpret_cast<uint16_t*>(p));
+  } else {
+    hn::StoreU(x.v, d, p);
+  }
+}
+
+// Masks are kept as the bytes 0 and 1.
+template <class E>
+TARN_FN void store(bool* p, Mask<E> mask) {
+  using U = hwy::UnsignedFromSize<sizeof(E)>;
+  const hn::ScalableTag<U> d;
+  const hn::Rebind<uint8_t, decltype(d)> d8;
+  const auto ones = hn::IfThenElseZero(hn::RebindMask(d, mask.m), hn::Set(d, U(1)));
+  if constexpr (sizeof(E) == 1) {
+    hn::StoreU(ones, d8, reinterpret_cast<uint8_t*>(p));
+  } else {
+    hn::StoreU(hn::TruncateTo(d8, ones), d8, reinterpret_cast<uint8_t*>(p));
+  }
+}
+
+// A mask for packs of E from as many bytes; any byte but 0 is true.
+template <class E>
+TARN_FN Mask<E> load_mask(const bool* p) {
+  using U = hwy::UnsignedFromSize<sizeof(E)>;
+  const hn::ScalableTag<E> d;
+  const hn::ScalableTag<U> du;
+  const hn::Rebind<uint8_t, decltype(d)> d8;
+  const auto bytes = hn::LoadU(d8, reinterpret_cast<const uint8_t*>(p));
+  if constexpr (sizeof(E) == 1) {
+    return hn::RebindMask(d, hn::Ne(bytes, hn::Zero(d8)));
+  } else if constexpr (sizeof(E) == 8) {
+    const hn::Rebind<uint32_t, decltype(d)> d32;
+    return hn::RebindMask(d, hn::Ne(hn::PromoteTo(du, hn::PromoteTo(d32, bytes)), hn::Zero(du)));
+  } else {
+    return hn::RebindMask(d, hn::Ne(hn::PromoteTo(du, bytes), hn::Zero(du)));
+  }
+}
+
+}  // namespace tarn::HWY_NAMESPACE

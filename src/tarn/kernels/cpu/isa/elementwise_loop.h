@@ -1,0 +1,153 @@
+// The loops of elementwise operations. For files compiled once per instruction set.
+#pragma once
+
+#include "tarn/kernels/cpu/isa/element.h"
+#include "tarn/kernels/cpu/kernel_table.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+using cpu::KernelTable;
+using cpu::TileKernel;
+
+// At most one pack's bytes. A call of memcpy would cost more than all the rest of a short tail.
+template <size_t kChunk = HWY_MAX_BYTES / 2>
+TARN_FN void copy_small(unsigned char* to, const unsigned char* from, size_t n) {
+  if constexpr (HWY_TARGET <= HWY_AVX3) {
+    const hn::ScalableTag<uint8_t> d;
+    const auto mask = hn::FirstN(d, n);
+    hn::BlendedStore(hn::MaskedLoad(mask, d, from), mask, d, to);
+  } else {
+    if (n & kChunk) {
+      std::memcpy(to, from, kChunk);
+      to += kChunk;
+      from += kChunk;
+    }
+    if constexpr (kChunk > 1) copy_small<kChunk / 2>(to, from, n);
+  }
+}
+
+// Runs a loop on the n elements, fewer than a pack, that it cannot load without reading past its
+// operands: on padded copies. So the formula is inlined once for each loop. Template arguments:
+// bytes of an element, 0 for no operand.
+template <size_t kOut, size_t kA, size_t kB, size_t kC>
+HWY_NOINLINE void run_tail(TileKernel loop, size_t step, void* out, const void* a, const void* b,
+                           const void* c, size_t n) {
+  alignas(HWY_MAX_BYTES) unsigned char padded[4][HWY_MAX_BYTES] = {};
+  const auto fill = [&](unsigned char* to, const void* from, size_t element_size) {
+    copy_small(to, static_cast<const unsigned char*>(from), n * element_size);
+  };
+  if constexpr (kA != 0) fill(padded[0], a, kA);
+  if constexpr (kB != 0) fill(padded[1], b, kB);
+  if constexpr (kC != 0) fill(padded[2], c, kC);
+  loop(padded[3], padded[0], padded[1], padded[2], step);
+  copy_small(static_cast<unsigned char*>(out), padded[3], n * kOut);
+}
+
+template <class Result, class E>
+struct StoredAs {
+  using Type = E;
+};
+template <class Lane, class E>
+struct StoredAs<Mask<Lane>, E> {
+  using Type = bool;
+};
+
+template <class Op, class E>
+void unary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+  constexpr size_t kStep = kElementsPerPack<E>;
+  const E* x = static_cast<const E*>(a);
+  using R = typename StoredAs<decltype(Op::apply(load(x))), E>::Type;
+  R* y = static_cast<R*>(out);
+  size_t i = 0;
+  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x + i)));
+  if (i != n) {
+    run_tail<sizeof(R), sizeof(E), 0, 0>(unary_loop<Op, E>, kStep, y + i, x + i, b, c, n - i);
+  }
+}
+
+template <class Op, class E>
+void binary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+  constexpr size_t kStep = kElementsPerPack<E>;
+  const E* x1 = static_cast<const E*>(a);
+  const E* x2 = static_cast<const E*>(b);
+  using R = typename StoredAs<decltype(Op::apply(load(x1), load(x2))), E>::Type;
+  R* y = static_cast<R*>(out);
+  size_t i = 0;
+  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x1 + i), load(x2 + i)));
+  if (i != n) {
+    run_tail<sizeof(R), sizeof(E), sizeof(E), 0>(binary_loop<Op, E>, kStep, y + i, x1 + i, x2 + i,
+                                                 c, n - i);
+  }
+}
+
+// The first operand is a condition.
+template <class Op, class E>
+void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+  constexpr size_t kStep = kElementsPerPack<E>;
+  const bool* condition = static_cast<const bool*>(a);
+  const E* x1 = static_cast<const E*>(b);
+  const E* x2 = static_cast<const E*>(c);
+  E* y = static_cast<E*>(out);
+  size_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    store(y + i, Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i)));
+  }
+  if (i != n) {
+    run_tail<sizeof(E), 1, sizeof(E), sizeof(E)>(ternary_loop<Op, E>, kStep, y + i, condition + i,
+                                                 x1 + i, x2 + i, n - i);
+  }
+}
+
+// The operation whose formula, on the bytes 0 and 1, gives Op on bool.
+template <class Op>
+struct OnBool {
+  using Type = Op;
+};
+template <class Op>
+requires requires { typename Op::OnBool; }
+struct OnBool<Op> {
+  using Type = typename Op::OnBool;
+};
+
+template <class Op>
+TARN_FN TileKernel& entry(KernelTable& table, Dtype::Val dtype) {
+  return table.elementwise[int(kElementwiseOp<Op>)][int(dtype)];
+}
+
+template <class Op, class E>
+inline constexpr bool kIsDefinedOn = (Op::dtypes.computed_kinds() & kind_of(dtype_of<E>)) != 0;
+
+// Enters Op's loops for each of the element types E, where it is defined.
+template <class Op, class... E>
+void add_unary(KernelTable& table) {
+  const auto add = [&]<class T>(type_tag<T>) {
+    if constexpr (!kIsDefinedOn<Op, T>) {
+    } else if constexpr (std::is_same_v<T, bool>) {
+      entry<Op>(table, dtype_of<T>) = unary_loop<typename OnBool<Op>::Type, uint8_t>;
+    } else {
+      entry<Op>(table, dtype_of<T>) = unary_loop<Op, T>;
+    }
+  };
+  (add(type_tag<E>{}), ...);
+}
+template <class Op, class... E>
+void add_binary(KernelTable& table) {
+  const auto add = [&]<class T>(type_tag<T>) {
+    if constexpr (!kIsDefinedOn<Op, T>) {
+    } else if constexpr (std::is_same_v<T, bool>) {
+      entry<Op>(table, dtype_of<T>) = binary_loop<typename OnBool<Op>::Type, uint8_t>;
+    } else {
+      entry<Op>(table, dtype_of<T>) = binary_loop<Op, T>;
+    }
+  };
+  (add(type_tag<E>{}), ...);
+}
+// A choice does not look at what it chooses, so types of a size share a loop.
+template <class Op>
+void add_ternary(KernelTable& table) {
+#define TARN_DTYPE(name, text, type, kind, category, bytes) \
+  entry<Op>(table, Dtype::Val::name) = ternary_loop<Op, hwy::UnsignedFromSize<bytes>>;
+#include "tarn/base/dtype.def"
+}
+
+}  // namespace tarn::HWY_NAMESPACE
