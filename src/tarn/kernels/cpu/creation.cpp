@@ -1,0 +1,92 @@
+#include "tarn/kernels/cpu/creation.h"
+
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cassert>
+#include <type_traits>
+
+#include "tarn/base/complex.h"
+#include "tarn/base/half.h"
+#include "tarn/base/shape.h"
+#include "tarn/kernels/cpu/copy.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+constexpr int64_t kParallelElements = 128 << 10;
+constexpr int64_t kTaskElements = 32 << 10;
+
+// Conversion with the wrap-around of integer arithmetic where a cast would be undefined.
+template <class T>
+T wrapped(double x) {
+  constexpr double kLimit = 0x1p63;
+  if (x >= -kLimit && x < kLimit) return static_cast<T>(static_cast<int64_t>(x));
+  if (x >= kLimit && x < 2 * kLimit) return static_cast<T>(static_cast<uint64_t>(x));
+  return T{0};
+}
+
+template <class T>
+void arange_range(double start, double step, T* to, int64_t begin, int64_t end) {
+  if constexpr (std::is_integral_v<T>) {
+    using Unsigned = std::make_unsigned_t<T>;
+    const uint64_t first = static_cast<uint64_t>(wrapped<T>(start));
+    const uint64_t increment = static_cast<uint64_t>(wrapped<T>(start + step)) - first;
+    for (int64_t i = begin; i < end; ++i) {
+      to[i] = static_cast<T>(static_cast<Unsigned>(first + static_cast<uint64_t>(i) * increment));
+    }
+  } else {
+    using Narrow = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    for (int64_t i = begin; i < end; ++i) {
+      // An infinite step makes one element, which must not become 0 * infinity.
+      const double distance = i == 0 ? 0.0 : static_cast<double>(i) * step;
+      to[i] = T(static_cast<Narrow>(start + distance));
+    }
+  }
+}
+
+}  // namespace
+
+void fill(const void* value, const View& to) {
+  const Strides nowhere(static_cast<size_t>(to.ndim), 0);
+  copy({const_cast<void*>(value), to.shape, nowhere.data(), to.ndim, to.dtype, to.size}, to);
+}
+
+void arange(double start, double step, const View& to) {
+  assert(is_row_contiguous(to));
+  visit(to.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<T, bool>) {
+      assert(false && "arange of bool");
+    } else {
+      T* const data = to.as<T>();
+      if (to.size < kParallelElements) {
+        arange_range(start, step, data, 0, to.size);
+        return;
+      }
+      tbb::parallel_for(tbb::blocked_range<int64_t>(0, to.size, kTaskElements), [=](const auto& r) {
+        arange_range(start, step, data, r.begin(), r.end());
+      });
+    }
+  });
+}
+
+void eye(int diagonal, const View& to) {
+  assert(to.ndim == 2);
+  const uint64_t zero = 0;
+  fill(&zero, to);
+  const int64_t row = std::max<int64_t>(0, -int64_t{diagonal});
+  const int64_t col = std::max<int64_t>(0, diagonal);
+  const int64_t n = std::min(to.shape[0] - row, to.shape[1] - col);
+  visit(to.dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* const data = to.as<T>();
+    for (int64_t i = 0; i < n; ++i) {
+      data[(row + i) * to.strides[0] + (col + i) * to.strides[1]] = T(1);
+    }
+  });
+}
+
+}  // namespace tarn::cpu

@@ -1,0 +1,119 @@
+// Arrays for kernel tests: memory of their own under layouts that views produce.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "tarn/base/complex.h"
+#include "tarn/base/half.h"
+#include "tarn/base/layout.h"
+#include "tarn/base/view.h"
+
+namespace tarn {
+
+class TestArray {
+ public:
+  // Row-major.
+  TestArray(Dtype dtype, Shape shape) : TestArray(dtype, row_major(shape), size_of_shape(shape)) {}
+
+  // Axes in some order, gaps between elements, some axes reversed.
+  static TestArray random_layout(Dtype dtype, const Shape& shape, std::mt19937& random) {
+    std::vector<size_t> order(shape.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::shuffle(order.begin(), order.end(), random);
+    Layout layout{shape, Strides(shape.size(), 0), 0};
+    int64_t extent = 1;
+    for (size_t axis : order) {
+      const int64_t stride = extent + (random() % 4 == 0 ? random() % 3 : 0);
+      extent = stride * std::max<int64_t>(shape[axis], 1);
+      const bool reversed = random() % 8 == 0;
+      if (reversed && shape[axis] > 0) layout.offset += (shape[axis] - 1) * stride;
+      layout.strides[axis] = reversed ? -stride : stride;
+    }
+    return TestArray(dtype, layout, extent);
+  }
+
+  TestArray(Dtype dtype, Layout layout, int64_t capacity)
+      : dtype_(dtype),
+        layout_(std::move(layout)),
+        bytes_(static_cast<size_t>((capacity + 1) * dtype.size()), std::byte{0xaa}) {}
+
+  View view() {
+    return {bytes_.data() + layout_.offset * dtype_.size(),
+            layout_.shape.data(),
+            layout_.strides.data(),
+            static_cast<int>(layout_.shape.size()),
+            dtype_,
+            size_of_shape(layout_.shape)};
+  }
+
+  const Shape& shape() const { return layout_.shape; }
+
+  // The same elements under a shape that stretches dimensions of one.
+  void broadcast_to(const Shape& shape) {
+    layout_.strides = broadcast_strides(layout_, shape);
+    layout_.shape = shape;
+  }
+  void transpose(const std::vector<int>& axes) { layout_ = permute(layout_, axes); }
+
+  void fill_random_bytes(std::mt19937& random) {
+    for (std::byte& b : bytes_) b = static_cast<std::byte>(random());
+  }
+
+  // Calls f(reference to the element, position in row-major order).
+  template <class T, class F>
+  void for_each(F f) {
+    if (size_of_shape(layout_.shape) == 0) return;
+    std::vector<int32_t> index(layout_.shape.size(), 0);
+    T* const data = view().as<T>();
+    for (int64_t position = 0;; ++position) {
+      int64_t offset = 0;
+      for (size_t axis = 0; axis < index.size(); ++axis) {
+        offset += index[axis] * layout_.strides[axis];
+      }
+      f(data[offset], position);
+      size_t axis = index.size();
+      while (axis > 0 && ++index[axis - 1] == layout_.shape[axis - 1]) index[--axis] = 0;
+      if (axis == 0) return;
+    }
+  }
+
+  template <class T>
+  std::vector<T> elements() {
+    std::vector<T> result(static_cast<size_t>(size_of_shape(layout_.shape)));
+    for_each<T>([&](const T& x, int64_t i) { result[static_cast<size_t>(i)] = x; });
+    return result;
+  }
+  template <class T>
+  void set(const std::vector<T>& values) {
+    for_each<T>([&](T& x, int64_t i) { x = values[static_cast<size_t>(i)]; });
+  }
+  // From any numbers, rounded to the dtype.
+  template <class T>
+  void set_from(const std::vector<double>& values) {
+    for_each<T>([&](T& x, int64_t i) {
+      x = static_cast<T>(static_cast<float>(values[static_cast<size_t>(i)]));
+    });
+  }
+
+ private:
+  Dtype dtype_;
+  Layout layout_;
+  std::vector<std::byte> bytes_;
+};
+
+inline int pick(std::mt19937& random, int low, int high) {
+  return std::uniform_int_distribution(low, high)(random);
+}
+
+inline Shape random_shape(std::mt19937& random, int max_ndim, int max_dim) {
+  Shape shape(static_cast<size_t>(pick(random, 0, max_ndim)));
+  for (auto& dim : shape)
+    dim = pick(random, 0, 15) == 0 ? pick(random, 0, 1) : pick(random, 1, max_dim);
+  return shape;
+}
+
+}  // namespace tarn
