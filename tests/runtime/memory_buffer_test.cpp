@@ -43,7 +43,8 @@ TEST(MemoryBuffer, CountsItsOwners) {
   BufferRef third = std::move(second);
   EXPECT_EQ(first.use_count(), 2u);
   EXPECT_FALSE(second);
-  third = third;
+  const BufferRef& same = third;
+  third = same;
   EXPECT_EQ(third.use_count(), 2u);
   first.reset();
   EXPECT_EQ(third.use_count(), 1u);
@@ -81,6 +82,8 @@ TEST(MemoryBuffer, DeleterTakesThePlaceOfFree) {
     EXPECT_EQ(calls, 0);
   }
   EXPECT_EQ(calls, 1);
+  EXPECT_EQ(BufferRef::allocate(5000).buffer().ptr(), buffer.ptr());
+  EXPECT_EQ(calls, 1) << "the next user of the block has no deleter";
   EXPECT_EQ(get_active_memory(), before);
 }
 

@@ -122,12 +122,12 @@ TEST_F(MemoryLimit, ALowerLimitShrinksTheCache) {
 
 TEST_F(MemoryLimit, AReusedBlockThatIsTooLargeGivesWayToOneThatFits) {
   BufferRef::allocate(64 * kMiB);
-  set_memory_limit(get_active_memory() + 60 * kMiB);
   set_memory_limit(get_active_memory() + 64 * kMiB);
-  BufferRef::allocate(64 * kMiB);
-  BufferRef held = BufferRef::allocate(4 * kMiB);
+  EXPECT_EQ(get_cache_memory(), 64 * kMiB);
+  BufferRef small = BufferRef::allocate(64);
   BufferRef large = BufferRef::allocate(56 * kMiB);
   EXPECT_EQ(large.capacity(), 56 * kMiB);
+  EXPECT_EQ(get_cache_memory(), 0u);
 }
 
 TEST_F(MemoryLimit, CacheLimitIsKeptByDroppingTheOldest) {

@@ -125,6 +125,23 @@ TEST(MemoryThreads, ShortThreadsLeaveTheirBlocksAndTheirCache) {
   EXPECT_EQ(get_active_memory(), before);
 }
 
+TEST(MemoryThreads, AThreadsBlocksAreForAllAfterItsEnd) {
+  std::set<void*> blocks;
+  std::thread([&] {
+    std::vector<BufferRef> held;
+    for (int i = 0; i < 10; ++i) {
+      held.push_back(BufferRef::allocate(3000));
+      blocks.insert(held.back().buffer().ptr());
+    }
+  }).join();
+  std::vector<BufferRef> held;
+  for (int i = 0; i < 1000; ++i) {
+    held.push_back(BufferRef::allocate(3000));
+    blocks.erase(held.back().buffer().ptr());
+  }
+  EXPECT_TRUE(blocks.empty());
+}
+
 TEST(MemoryThreads, ABlockLivesOnAfterItsThread) {
   const size_t before = get_active_memory();
   BufferRef kept;

@@ -250,7 +250,6 @@ void CpuMemory::empty(ThreadCache& cache) noexcept {
 void CpuMemory::retire(ThreadCache* cache) noexcept {
   thread_cache = nullptr;
   empty(*cache);
-  account_.fold(cache->shard);
   std::lock_guard lock(idle_mutex_);
   cache->next_idle = idle_caches_;
   idle_caches_ = cache;

@@ -57,9 +57,8 @@ class MemoryAccount {
   void allocated(AccountShard* shard, size_t nbytes) noexcept;
   void freed(AccountShard* shard, size_t nbytes) noexcept;
 
-  // Moves the calling thread's balance to the shared count if it is large, or in any case.
+  // Moves the calling thread's balance to the shared count if it is large.
   void fold_if_large(AccountShard& shard) noexcept;
-  void fold(AccountShard& shard) noexcept;
 
   size_t active() const noexcept;
   // Active bytes but for the balances: cheap, and off by kFoldAt and a little for each thread.
@@ -69,6 +68,7 @@ class MemoryAccount {
   void reset_peak() noexcept;
 
  private:
+  void fold(AccountShard& shard) noexcept;
   void add_shared(int64_t nbytes) noexcept;
   int64_t settle() noexcept;
   void raise_peak(int64_t candidate) noexcept;
