@@ -24,6 +24,20 @@ struct View {
   int64_t nbytes() const { return size * itemsize(); }
 };
 
+// An input of elementwise work as it lies in memory.
+struct StridedOperand {
+  enum class Form : uint8_t {
+    dense,    // laid out as the outputs; `strides` is not read
+    scalar,   // one element for all; `strides` is not read
+    strided,  // `strides` has one entry per dimension of the work's shape, in elements, 0 where
+              // broadcast
+  };
+
+  const void* data;  // the first element
+  Form form;
+  const int64_t* strides = nullptr;
+};
+
 // Whether elements follow each other in row-major order without gaps. Strides of dimensions of size
 // one do not matter.
 inline bool is_row_contiguous(const View& view) {

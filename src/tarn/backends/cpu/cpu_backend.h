@@ -1,0 +1,12 @@
+// The CPU as a backend: memory from the caching allocator, kernels of this CPU's instruction set.
+#pragma once
+
+#include <memory>
+
+#include "tarn/runtime/backend.h"
+
+namespace tarn {
+
+std::unique_ptr<Backend> make_cpu_backend();
+
+}  // namespace tarn

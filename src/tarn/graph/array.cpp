@@ -1,0 +1,227 @@
+#include "tarn/graph/array.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tarn/base/error.h"
+#include "tarn/graph/eval.h"
+#include "tarn/graph/host_context.h"
+#include "tarn/graph/primitive.h"
+#include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/runtime.h"
+
+namespace tarn {
+
+namespace {
+
+void check_dims(const Shape& shape, const char* op) {
+  for (ShapeElem dim : shape)
+    check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
+}
+
+ArrayData row_major_data(const Shape& shape, BufferRef buffer) {
+  int64_t size = size_of_shape(shape);
+  // One axis at most is longer than one: then the elements are in every order.
+  bool is_line = std::count_if(shape.begin(), shape.end(), [](auto dim) { return dim != 1; }) <= 1;
+  return {std::move(buffer), row_major_strides(shape), 0, size, {true, true, is_line || size <= 1}};
+}
+
+size_t checked_nbytes(const Shape& shape, Dtype dtype) {
+  size_t nbytes;
+  if (__builtin_mul_overflow(size_t(size_of_shape(shape)), size_t(dtype.size()), &nbytes)) {
+    throw std::overflow_error(fmt::format("[array] {} elements of {} do not fit in memory.",
+                                          size_of_shape(shape), dtype));
+  }
+  return nbytes;
+}
+
+array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape shape, Dtype dtype,
+                          const std::vector<array>& inputs) {
+  NodePtr node(new Node(Op(kUserOperationClass, UserOperation{primitive}), primitive->stream(),
+                        std::move(shape), dtype));
+  node->inputs = Inputs(inputs.begin(), inputs.end());
+  return array(std::move(node), 0);
+}
+
+}  // namespace
+
+ArrayData allocate_row_major(const NodeOutput& output, Stream stream) {
+  Backend& backend = Runtime::instance().stream(stream).backend;
+  return row_major_data(output.shape, backend.allocate(checked_nbytes(output.shape, output.dtype)));
+}
+
+ArrayData share(const ArrayData& data, Dtype dtype, const Layout& layout) {
+  Density dense = density(layout.shape, layout.strides);
+  return {data.buffer, layout.strides, data.offset + layout.offset * dtype.size(), dense.data_size,
+          dense.flags};
+}
+
+ArrayData& HostContext::allocate(uint32_t i) {
+  return results_[i] = allocate_row_major(node_.output(i), node_.stream);
+}
+
+NodePtr array::make_constant(Shape shape, Dtype dtype) {
+  check_dims(shape, "array");
+  BufferRef buffer = BufferRef::allocate(checked_nbytes(shape, dtype));
+  ArrayData data = row_major_data(shape, std::move(buffer));
+  return NodePtr(new Node(std::move(shape), dtype, std::move(data)));
+}
+
+array::array(const std::complex<float>& val, Dtype dtype)
+    : node_(make_constant(Shape{}, dtype)), index_(0) {
+  store(first_byte(), 0, dtype, complex64_t(val));
+}
+
+array::array(std::initializer_list<float> data)
+    : array(data.begin(), Shape{safe_cast(data.size(), "array")}, float32) {}
+
+array::array(std::initializer_list<int> data, Dtype dtype)
+    : array(data.begin(), Shape{safe_cast(data.size(), "array")}, dtype) {}
+
+array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter)
+    : index_(0) {
+  check_dims(shape, "array");
+  BufferRef buffer = BufferRef::wrap(data, checked_nbytes(shape, dtype), deleter);
+  ArrayData wrapped = row_major_data(shape, std::move(buffer));
+  node_ = NodePtr(new Node(std::move(shape), dtype, std::move(wrapped)));
+}
+
+array::array(allocator::Buffer data, Shape shape, Dtype dtype, Deleter deleter) : index_(0) {
+  ArrayData adopted = row_major_data(shape, BufferRef::adopt(data, std::move(deleter)));
+  node_ = NodePtr(new Node(std::move(shape), dtype, std::move(adopted)));
+}
+
+array::array(Shape shape, Dtype dtype, std::shared_ptr<Primitive> primitive,
+             std::vector<array> inputs)
+    : array(make_primitive_node(primitive, std::move(shape), dtype, inputs)) {}
+
+std::vector<array> array::make_arrays(std::vector<Shape> shapes, const std::vector<Dtype>& dtypes,
+                                      const std::shared_ptr<Primitive>& primitive,
+                                      const std::vector<array>& inputs) {
+  check(!shapes.empty() && shapes.size() == dtypes.size(), "make_arrays",
+        "wants as many dtypes as shapes, and one at least; got {} and {}.", dtypes.size(),
+        shapes.size());
+  array first = make_primitive_node(primitive, std::move(shapes[0]), dtypes[0], inputs);
+  for (size_t i = 1; i < shapes.size(); ++i) {
+    first.node().add_output(std::move(shapes[i]), dtypes[i]);
+  }
+  return first.outputs();
+}
+
+int array::shape(int dim) const {
+  check<std::out_of_range>(dim >= -int(ndim()) && dim < int(ndim()), "shape",
+                           "dimension {} of an array with {} dimensions.", dim, ndim());
+  return shape()[dim < 0 ? dim + int(ndim()) : dim];
+}
+
+int64_t array::strides(int dim) const {
+  check<std::out_of_range>(dim >= -int(ndim()) && dim < int(ndim()), "strides",
+                           "dimension {} of an array with {} dimensions.", dim, ndim());
+  return strides()[dim < 0 ? dim + int(ndim()) : dim];
+}
+
+void array::eval() {
+  if (!node_->outcome.is_value()) tarn::eval(std::vector<array>{*this});
+}
+
+array::Status array::status() const noexcept {
+  if (node_->outcome.is_value()) return Status::available;
+  if (node_->outcome.is_failed()) return Status::failed;
+  return node_->schedule.load(std::memory_order_acquire) == Node::kScheduled ? Status::evaluated
+                                                                             : Status::unscheduled;
+}
+
+FailurePtr array::failure() const noexcept {
+  FailurePtr failure = node_->outcome.failure();
+  if (failure) failure->mark_observed();
+  return failure ? plain_record(failure) : nullptr;
+}
+
+void array::wait() const {
+  if (!node_->outcome.is_value()) tarn::wait(*this, std::nullopt);
+}
+
+bool array::wait_for(std::chrono::nanoseconds timeout) const {
+  return tarn::wait(*this, std::chrono::steady_clock::now() + timeout);
+}
+
+Event array::event() const {
+  // The event keeps the array alive.
+  auto owner = std::make_shared<NodePtr>(node_);
+  return Event(node_->stream, std::shared_ptr<const Outcome>(std::move(owner), &node_->outcome));
+}
+
+bool array::has_primitive() const { return &node_->op.op_class() != &kConstantClass; }
+
+std::vector<array> array::outputs() const {
+  std::vector<array> all;
+  for (uint32_t i = 0; i < node_->n_outputs(); ++i) all.emplace_back(node_, i);
+  return all;
+}
+
+std::vector<array> array::siblings() const {
+  std::vector<array> others = outputs();
+  others.erase(others.begin() + index_);
+  return others;
+}
+
+bool array::is_donatable() const {
+  return node_->owners.load(std::memory_order_acquire) == 1 &&
+         output().data.buffer.use_count() == 1;
+}
+
+Inputs& array::graph_inputs() const {
+  if (node_->schedule.load(std::memory_order_acquire) == Node::kUnscheduled) return node_->inputs;
+  thread_local Inputs none;
+  none.clear();
+  return none;
+}
+
+ArrayData& array::data_ready() const {
+  ArrayData& data = output().data;
+  if (node_->outcome.is_value() || node_->under_construction) return data;
+  if (status() == Status::unscheduled) throw_not_evaluated("array");
+  wait();
+  return data;
+}
+
+void array::throw_not_evaluated(const char* op) const {
+  throw std::invalid_argument(
+      fmt::format("[{}] The array of shape {} and dtype {}, made by [{}], has not been evaluated.",
+                  op, shape(), dtype(), node_->op.name()));
+}
+
+void array::throw_wrong_item_size() const {
+  throw std::invalid_argument(
+      fmt::format("[item] Only arrays of one element have an item, got shape {}.", shape()));
+}
+
+void array::check_count(size_t count) const {
+  check(count == size(), "array", "{} elements of data do not fill the shape {}.", count, shape());
+}
+
+void array::set_data(allocator::Buffer buffer, Deleter d) {
+  output().data = row_major_data(shape(), BufferRef::adopt(buffer, std::move(d)));
+}
+
+void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides, Flags flags,
+                     Deleter d) {
+  set_data(buffer, data_size, std::move(strides), flags, 0, std::move(d));
+}
+
+void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides, Flags flags,
+                     int64_t offset, Deleter d) {
+  output().data = {BufferRef::adopt(buffer, std::move(d)), std::move(strides),
+                   offset * int64_t(itemsize()), int64_t(data_size), flags};
+}
+
+void array::copy_shared_buffer(const array& other, const Strides& strides, Flags flags,
+                               size_t data_size, int64_t offset) {
+  const ArrayData& shared = other.data_ready();
+  output().data = {shared.buffer, strides, shared.offset + offset * int64_t(other.itemsize()),
+                   int64_t(data_size), flags};
+}
+
+void array::copy_shared_buffer(const array& other) { output().data = other.data_ready(); }
+
+}  // namespace tarn

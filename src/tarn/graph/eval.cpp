@@ -1,0 +1,330 @@
+#include "tarn/graph/eval.h"
+
+#include <algorithm>
+#include <memory>
+#include <unordered_set>
+
+#include "tarn/base/error.h"
+#include "tarn/graph/evaluation.h"
+#include "tarn/graph/planner.h"
+#include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/runtime.h"
+
+namespace tarn {
+
+namespace {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// Work of at most so many elements is done by the thread that waits for it: a hand-over would take
+// longer. Above, a worker does it, so that the wait can be interrupted.
+constexpr int64_t kInlineCost = 1 << 16;
+
+struct DropBatch {
+  void operator()(Batch* batch) const noexcept { batch->drop(); }
+};
+
+// The steps of one stream, on their way into its queue.
+struct StreamBatch {
+  StreamState* state;
+  std::vector<BatchEntry> entries;
+  std::unique_ptr<Batch, DropBatch> batch = nullptr;  // the queue's once it is pushed
+  bool must_start = false;
+};
+
+bool has_effect(const EvalOptions& options) {
+  return options.deadline || options.stop.stop_possible() || options.on_progress;
+}
+
+// By stream; the order of steps within a stream is that of the plan.
+std::vector<StreamBatch> split_by_stream(std::vector<Planner::PlannedStep>& steps) {
+  std::vector<StreamBatch> batches;
+  for (Planner::PlannedStep& planned : steps) {
+    auto batch = std::find_if(batches.begin(), batches.end(), [&](const StreamBatch& known) {
+      return known.state->stream == planned.stream;
+    });
+    if (batch == batches.end()) {
+      batch = batches.emplace(batch, StreamBatch{&Runtime::instance().stream(planned.stream), {}});
+      batch->entries.reserve(steps.size());
+    }
+    batch->entries.emplace_back(std::move(planned.step));
+  }
+  return batches;
+}
+
+// Whether the calling thread should run the steps itself.
+bool is_small(const std::vector<StreamBatch>& batches) {
+  if (batches.size() != 1) return false;
+  int64_t cost = 0;
+  for (const BatchEntry& entry : batches[0].entries) {
+    if (entry.step().may_block()) return false;
+    cost += entry.step().cost();
+  }
+  return cost <= kInlineCost;
+}
+
+FailurePtr abandoned_failure() {
+  static const FailurePtr& failure = *new FailurePtr([] {
+    FailurePtr record = record_failure(FailureKind::abandoned,
+                                       "its evaluation was dropped before it ran", {.op = "eval"});
+    record->mark_observed();  // it stands for many; each that is settled with it is reported alone
+    return record;
+  }());
+  return failure;
+}
+
+// Enters the batches of one evaluation into their queues at one instant: see Note [Claims]. Batches
+// whose stream must be started, or run, are marked.
+void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* evaluation,
+             const FailurePtr& if_abandoned) noexcept {
+  std::sort(batches.begin(), batches.end(), [](const StreamBatch& a, const StreamBatch& b) {
+    return a.state->stream.index < b.state->stream.index;
+  });
+  if (evaluation != nullptr) evaluation->link();
+  for (StreamBatch& batch : batches) batch.state->queue.mutex().lock();
+  planner.schedule();
+  for (StreamBatch& batch : batches) {
+    batch.batch->commit(if_abandoned);
+    // Work inside of a task of this stream is a part of that task.
+    if (!RunningStream::is(*batch.state)) batch.must_start = batch.state->queue.push(*batch.batch);
+  }
+  for (StreamBatch& batch : batches) batch.state->queue.mutex().unlock();
+}
+
+// Runs a batch inside of the task that evaluates it.
+void run_nested(Batch& batch) noexcept {
+  while (const Outcome* pending = batch.advance()) pending->wait();
+  batch.release();
+}
+
+// Requires: published. The batches are the queues', or gone, afterwards.
+void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
+  for (StreamBatch& batch : batches) {
+    if (batch.must_start && !may_run_inline) batch.state->queue.start();
+  }
+  for (StreamBatch& batch : batches) {
+    Batch& owed = *batch.batch.release();
+    if (RunningStream::is(*batch.state)) {
+      run_nested(owed);
+    } else if (batch.must_start && may_run_inline) {
+      batch.state->queue.run_inline(owed);
+    }
+  }
+}
+
+// Gets `outputs` computed. Returns the evaluation if it has options, null else.
+std::shared_ptr<Evaluation> schedule(std::span<const array> outputs, const EvalOptions* options,
+                                     bool will_wait) {
+  std::vector<StreamBatch> batches;
+  std::shared_ptr<Evaluation> evaluation;
+  bool may_run_inline;
+  {
+    Planner planner(outputs);
+    std::vector<Planner::PlannedStep>& steps = planner.steps();
+    if (steps.empty()) return nullptr;
+    if (options != nullptr) {
+      evaluation = std::make_shared<Evaluation>(*options, steps.size());
+      for (Planner::PlannedStep& planned : steps) planned.step->may_donate = false;
+    }
+    FailurePtr if_abandoned = abandoned_failure();
+    batches = split_by_stream(steps);
+    may_run_inline = will_wait && !evaluation && is_small(batches);
+    for (StreamBatch& batch : batches) {
+      batch.batch.reset(new Batch(std::move(batch.entries), evaluation != nullptr));
+      if (evaluation) evaluation->enter(*batch.batch);
+    }
+    publish(batches, planner, evaluation.get(), if_abandoned);
+  }
+  start(batches, may_run_inline);
+  if (evaluation) evaluation->begin();
+  return evaluation;
+}
+
+// All root failures behind `outputs`, by creation number. Looks through failed nodes and through
+// those that were only parts of a fused program.
+std::vector<FailurePtr> roots_behind(std::span<const array> outputs) {
+  std::vector<FailurePtr> roots;
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> open;
+  auto look_at = [&](const Node& node) {
+    bool is_elided = !node.outcome.is_settled() &&
+                     node.schedule.load(std::memory_order_acquire) == Node::kUnscheduled;
+    if ((node.outcome.is_failed() || is_elided) && seen.insert(&node).second) open.push_back(&node);
+  };
+  for (const array& output : outputs) {
+    if (output.node().outcome.is_failed()) look_at(output.node());
+  }
+  while (!open.empty()) {
+    const Node& node = *open.back();
+    open.pop_back();
+    if (FailurePtr failure = node.outcome.failure()) roots.push_back(std::move(failure));
+    for (const array& input : node.inputs) look_at(input.node());
+  }
+  std::sort(roots.begin(), roots.end(), [](const FailurePtr& a, const FailurePtr& b) {
+    return std::pair(a->node, a.get()) < std::pair(b->node, b.get());
+  });
+  roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
+  return roots;
+}
+
+// "[add] number 12", for a dependent of what failed.
+std::string place_of(const Node& node, const Failure& root) {
+  return node.number == root.node ? "" : fmt::format("[{}] number {}", node.op.name(), node.number);
+}
+
+// Throws for the failed output whose root has the lowest creation number, if there is one.
+void throw_if_failed(std::span<const array> outputs) {
+  const array* reported = nullptr;
+  FailurePtr failure;
+  for (const array& output : outputs) {
+    FailurePtr candidate = output.node().outcome.failure();
+    if (!candidate || (failure && failure->node <= candidate->node)) continue;
+    failure = std::move(candidate);
+    reported = &output;
+  }
+  if (!failure) return;
+  std::vector<FailurePtr> others = roots_behind(outputs);
+  std::erase(others, failure);
+  throw_failure(failure, place_of(reported->node(), *failure), others);
+}
+
+// Waits until all outputs have settled or the options end the wait; then returns why.
+std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOptions& options,
+                                    Evaluation* evaluation) {
+  auto stopped = [&] { return options.stop.stop_requested(); };
+  std::stop_callback wake(options.stop, [&] {
+    for (const array& output : outputs) output.node().outcome.interrupt();
+  });
+  auto all_settled = [&] {
+    return std::all_of(outputs.begin(), outputs.end(), [&](const array& output) {
+      return output.node().outcome.wait(options.deadline, stopped);
+    });
+  };
+  if (all_settled()) return std::nullopt;
+  FailureKind why = stopped() ? FailureKind::cancelled : FailureKind::deadline;
+  if (evaluation != nullptr) {
+    if (why == FailureKind::deadline) {
+      evaluation->expire();
+    } else {
+      evaluation->cancel(why, "the evaluation was cancelled");
+    }
+  }
+  // What others asked for too goes on, and this wait ends without it.
+  return all_settled() ? std::nullopt : std::optional(why);
+}
+
+[[noreturn]] void throw_wait_ended(FailureKind why) {
+  const char* text = why == FailureKind::deadline
+                         ? "the deadline passed while waiting for what another evaluation computes"
+                         : "the wait for what another evaluation computes was cancelled";
+  FailurePtr failure = record_failure(why, text, {.op = "eval"});
+  throw_failure(failure);
+}
+
+void eval_and_wait(std::span<const array> outputs, const EvalOptions& options) {
+  auto evaluation = schedule(outputs, has_effect(options) ? &options : nullptr, true);
+  std::optional<FailureKind> ended = wait_all(outputs, options, evaluation.get());
+  throw_if_failed(outputs);
+  if (ended) throw_wait_ended(*ended);
+}
+
+// Makes failed nodes, and what they need of failed nodes, ready to be computed again.
+void reset_failed(std::span<const array> outputs) {
+  std::unordered_set<const Node*> seen;
+  std::vector<Node*> open;
+  auto look_at = [&](Node& node) {
+    if (!node.outcome.is_value() && seen.insert(&node).second) open.push_back(&node);
+  };
+  for (const array& output : outputs) look_at(output.node());
+  while (!open.empty()) {
+    Node& node = *open.back();
+    open.pop_back();
+    uint64_t schedule = node.schedule.load(std::memory_order_acquire);
+    if (node.outcome.is_failed()) {
+      for (const array& input : node.inputs) look_at(input.node());
+      node.wanted_elsewhere.store(false, std::memory_order_relaxed);
+      // Pending, and held by nobody, in this order: a planner in between waits for it as scheduled.
+      if (node.outcome.reset()) node.schedule.store(Node::kUnscheduled, std::memory_order_release);
+    } else if (schedule == Node::kUnscheduled) {
+      for (const array& input : node.inputs) look_at(input.node());
+    }
+  }
+}
+
+// Owns a callback until its array settles.
+class SettledCallback final : public Continuation {
+ public:
+  SettledCallback(array a, std::function<void(const array&)> callback)
+      : array_(std::move(a)), callback_(std::move(callback)) {}
+
+  void settled() noexcept override {
+    try {
+      callback_(array_);
+    } catch (...) {
+      const Node& node = array_.node();
+      // Nobody waits for a callback: dropping the only share of the record reports it.
+      record_failure(std::current_exception(),
+                     {.op = "on_settled", .node = node.number, .stream = node.stream});
+    }
+    delete this;
+  }
+
+ private:
+  array array_;
+  std::function<void(const array&)> callback_;
+};
+
+}  // namespace
+
+void eval(std::vector<array> outputs) { eval_and_wait(outputs, {}); }
+
+void eval(std::vector<array> outputs, const EvalOptions& options) {
+  eval_and_wait(outputs, options);
+}
+
+void async_eval(std::vector<array> outputs) { schedule(outputs, nullptr, false); }
+
+void async_eval(std::vector<array> outputs, const EvalOptions& options) {
+  schedule(outputs, has_effect(options) ? &options : nullptr, false);
+}
+
+bool EvalReport::ok() const {
+  return std::all_of(arrays.begin(), arrays.end(),
+                     [](const Entry& entry) { return entry.status == array::Status::available; });
+}
+
+EvalReport try_eval(std::vector<array> outputs, const EvalOptions& options) {
+  auto evaluation = schedule(outputs, has_effect(options) ? &options : nullptr, true);
+  wait_all(outputs, options, evaluation.get());
+  EvalReport report;
+  for (const array& output : outputs) report.arrays.push_back({output.status(), output.failure()});
+  return report;
+}
+
+void retry(std::vector<array> outputs, const EvalOptions& options) {
+  reset_failed(outputs);
+  eval_and_wait(outputs, options);
+}
+
+void on_settled(const array& a, std::function<void(const array&)> callback) {
+  auto continuation = std::make_unique<SettledCallback>(a, std::move(callback));
+  async_eval(a);
+  if (a.node().outcome.on_settled(*continuation)) {
+    continuation.release();
+  } else {
+    continuation.release()->settled();
+  }
+}
+
+bool wait(const array& a, std::optional<TimePoint> deadline) {
+  const Outcome& outcome = a.node().outcome;
+  if (a.status() == array::Status::unscheduled) return false;
+  if (!outcome.is_settled()) {
+    a.node().wanted_elsewhere.store(true, std::memory_order_relaxed);
+    if (!outcome.wait(deadline, [] { return false; })) return false;
+  }
+  throw_if_failed({&a, 1});
+  return outcome.is_value();
+}
+
+}  // namespace tarn

@@ -1,0 +1,137 @@
+#include "tarn/graph/evaluation.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/runtime.h"
+
+namespace tarn {
+
+Evaluation::Evaluation(const EvalOptions& options, size_t n_steps)
+    : options_(options), progress_{0, n_steps} {
+  entries_.reserve(n_steps);
+  cancelled_.reserve(n_steps);
+}
+
+Evaluation::~Evaluation() {
+  on_stop_.reset();
+  if (options_.deadline) Runtime::instance().deadlines().forget(this);
+  if (!linked_) return;
+  for (Batch* batch : batches_) batch->drop();
+}
+
+void Evaluation::enter(Batch& batch) {
+  batches_.push_back(&batch);
+  for (size_t index = 0; index < batch.n_steps(); ++index) {
+    Step& step = batch.step(index).step();
+    Entry entry{&batch, index, {}, {}};
+    for (size_t i = 0; i < step.n_nodes(); ++i) entry.nodes.emplace_back(&step.node(i));
+    for (size_t i = 0; i < step.n_inputs(); ++i) entry.inputs.push_back(step.input(i));
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void Evaluation::link() noexcept {
+  linked_ = true;
+  for (Batch* batch : batches_) batch->share();
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].batch->step(entries_[i].index).set_evaluation(shared_from_this(), i);
+  }
+}
+
+void Evaluation::begin() {
+  if (options_.deadline)
+    Runtime::instance().deadlines().schedule(*options_.deadline, shared_from_this());
+  if (options_.stop.stop_possible()) {
+    on_stop_.emplace(options_.stop, [weak = weak_from_this()] {
+      if (auto self = weak.lock())
+        self->cancel(FailureKind::cancelled, "the evaluation was cancelled");
+    });
+  }
+}
+
+void Evaluation::expire() noexcept {
+  cancel(FailureKind::deadline, "the deadline of the evaluation passed");
+}
+
+// Which entries others want, directly or as something that a wanted entry needs.
+std::vector<bool> Evaluation::wanted_by_others() const {
+  std::vector<bool> wanted(entries_.size());
+  std::unordered_set<const Outcome*> needed;
+  for (bool found = true; found;) {
+    found = false;
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& entry = entries_[i];
+      if (wanted[i]) continue;
+      wanted[i] = std::any_of(entry.nodes.begin(), entry.nodes.end(), [&](const NodePtr& node) {
+        return node->wanted_elsewhere.load() || needed.contains(&node->outcome);
+      });
+      if (!wanted[i]) continue;
+      needed.insert(entry.inputs.begin(), entry.inputs.end());
+      found = true;
+    }
+  }
+  return wanted;
+}
+
+// The nodes whose steps this call has claimed.
+std::vector<Evaluation::Nodes> Evaluation::take_cancelled() noexcept {
+  std::lock_guard lock(mutex_);
+  std::vector<bool> wanted;
+  try {
+    wanted = wanted_by_others();
+  } catch (const std::bad_alloc&) {
+    // Then others lose what they shared with this evaluation; they can retry it.
+  }
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
+    if (entry.nodes.empty() || (!wanted.empty() && wanted[i])) continue;
+    if (entry.batch->claim(entry.index)) cancelled_.push_back(std::move(entry.nodes));
+  }
+  return std::move(cancelled_);
+}
+
+void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_ptr cause) noexcept {
+  // One record for all: what was ended is one evaluation.
+  FailurePtr failure;
+  for (const Nodes& nodes : take_cancelled()) {
+    for (const NodePtr& node : nodes) {
+      if (!failure) {
+        failure = record_failure(
+            kind, why, {.op = node->op.name(), .node = node->number, .stream = node->stream},
+            std::move(cause));
+      }
+      settle_with_failure(*node, failure);
+    }
+    // It may be parked, waiting for an input of a step that needs it no more.
+    Runtime::instance().stream(nodes.front()->stream).queue.wake();
+  }
+}
+
+void Evaluation::step_finished(size_t entry) noexcept {
+  Nodes nodes;  // dropped without the lock: they may be the last owners of their graphs
+  {
+    std::lock_guard lock(mutex_);
+    nodes = std::move(entries_[entry].nodes);
+    entries_[entry].nodes.clear();
+    entries_[entry].inputs.clear();
+  }
+  if (!options_.on_progress) return;
+  try {
+    std::lock_guard lock(progress_mutex_);
+    ++progress_.steps_done;
+    options_.on_progress(progress_);
+  } catch (...) {
+    cancel(FailureKind::cancelled, "the progress handler threw", std::current_exception());
+  }
+}
+
+void BatchEntry::finish() noexcept {
+  step_.reset();
+  if (std::shared_ptr<Evaluation> evaluation = std::move(evaluation_)) {
+    evaluation->step_finished(entry_);
+  }
+}
+
+}  // namespace tarn

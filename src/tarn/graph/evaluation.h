@@ -1,0 +1,61 @@
+// An evaluation that somebody may want to end early, or to watch.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "tarn/graph/eval.h"
+#include "tarn/graph/step.h"
+#include "tarn/runtime/deadline_timer.h"
+
+namespace tarn {
+
+// Kept alive by its unfinished steps and by whoever waits for it. Thread-safe.
+class Evaluation final : public DeadlineTimer::Expirable,
+                         public std::enable_shared_from_this<Evaluation> {
+ public:
+  Evaluation(const EvalOptions& options, size_t n_steps);
+  ~Evaluation();
+
+  // Before the batches are published: `batch` holds steps of the evaluation.
+  void enter(Batch& batch);
+  // When they are published: steps and evaluation know each other from now on.
+  void link() noexcept;
+  // After that: from now on it may be ended.
+  void begin();
+
+  // Settles at once what has not settled, but for nodes that others want: their steps, and what
+  // those need, go on.
+  // Requires, as the rest: the caller holds a share of this evaluation.
+  void cancel(FailureKind kind, std::string_view why, std::exception_ptr cause = nullptr) noexcept;
+  void expire() noexcept override;
+
+  // The step that was entered as number `entry` is over.
+  void step_finished(size_t entry) noexcept;
+
+ private:
+  using Nodes = std::vector<NodePtr>;
+  struct Entry {
+    Batch* batch;
+    size_t index;
+    Nodes nodes;
+    std::vector<const Outcome*> inputs;  // compared, not looked at
+  };
+  std::vector<bool> wanted_by_others() const;
+  std::vector<Nodes> take_cancelled() noexcept;
+
+  const EvalOptions options_;
+  std::vector<Batch*> batches_;  // one share of each, once linked
+  bool linked_ = false;
+  std::mutex mutex_;
+  std::vector<Entry> entries_;    // guarded by mutex_; finished ones are empty
+  std::vector<Nodes> cancelled_;  // guarded by mutex_; has room for all
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::mutex progress_mutex_;
+  EvalProgress progress_;
+};
+
+}  // namespace tarn

@@ -1,0 +1,36 @@
+// How functions build nodes.
+#pragma once
+
+#include <utility>
+
+#include "tarn/graph/array.h"
+#include "tarn/ops/op.h"
+#include "tarn/runtime/streams.h"
+
+namespace tarn {
+
+// A node of one output.
+template <class... Arrays>
+requires is_arrays_v<Arrays...> array make_node(Op op, Stream stream, Shape shape, Dtype dtype,
+                                                Arrays&&... inputs) {
+  NodePtr node(new Node(std::move(op), stream, std::move(shape), dtype));
+  (node->inputs.emplace_back(std::forward<Arrays>(inputs)), ...);
+  return array(std::move(node), 0);
+}
+
+inline array make_node(Op op, Stream stream, Shape shape, Dtype dtype,
+                       const std::vector<array>& inputs) {
+  NodePtr node(new Node(std::move(op), stream, std::move(shape), dtype));
+  node->inputs = Inputs(inputs.begin(), inputs.end());
+  return array(std::move(node), 0);
+}
+
+// Sorted, counted from the front. Throws Exception for an axis out of range and
+// std::invalid_argument for one that is named twice.
+template <class Exception = std::invalid_argument>
+std::vector<int> normalize_axes(std::vector<int> axes, int ndim, const char* op);
+
+// 0, 1, … up to ndim - 1.
+std::vector<int> all_axes(int ndim);
+
+}  // namespace tarn

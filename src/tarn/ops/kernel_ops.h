@@ -1,0 +1,51 @@
+// The list of operations that backends have kernels for. A struct's position is its index in kernel
+// tables.
+#pragma once
+
+#include "tarn/ops/creation.h"
+#include "tarn/ops/indexing.h"
+#include "tarn/ops/linalg.h"
+#include "tarn/ops/op.h"
+#include "tarn/ops/reduce.h"
+#include "tarn/ops/softmax.h"
+
+#define TARN_KERNEL_OPS(X) \
+  X(Arange)                \
+  X(ArgReduce)             \
+  X(Cholesky)              \
+  X(Concatenate)           \
+  X(Eye)                   \
+  X(Inverse)               \
+  X(Matmul)                \
+  X(Reduce)                \
+  X(Softmax)               \
+  X(Solve)                 \
+  X(Take)
+
+namespace tarn {
+
+enum class KernelOp : int {
+#define TARN_ENUMERATOR(Type) Type,
+  TARN_KERNEL_OPS(TARN_ENUMERATOR)
+#undef TARN_ENUMERATOR
+};
+inline constexpr int kKernelOpCount = 0
+#define TARN_COUNT(Type) +1
+    TARN_KERNEL_OPS(TARN_COUNT)
+#undef TARN_COUNT
+    ;
+
+template <class T>
+inline constexpr KernelOp kKernelOp = T::is_not_in_the_list_of_kernel_operations;
+#define TARN_ENUMERATOR_OF(Type) \
+  template <>                    \
+  inline constexpr KernelOp kKernelOp<ops::Type> = KernelOp::Type;
+TARN_KERNEL_OPS(TARN_ENUMERATOR_OF)
+#undef TARN_ENUMERATOR_OF
+
+// The class of an operation in the list.
+template <class T>
+inline constexpr OpClass kKernelClass{
+    .info = T::info, .family = OpFamily::kernel, .index = int(kKernelOp<T>)};
+
+}  // namespace tarn

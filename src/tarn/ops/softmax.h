@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "tarn/ops/op_info.h"
+
+namespace tarn::ops {
+
+// Along each line through the axes: exp(x - max) over its sum. Floating dtypes.
+struct Softmax {
+  static constexpr OpInfo info{"softmax", "a, axes=None, precise=False",
+                               "Exponentials of the elements over their sum."};
+
+  std::vector<int> axes;  // ascending
+  bool precise;
+};
+
+}  // namespace tarn::ops

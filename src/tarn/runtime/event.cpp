@@ -1,0 +1,139 @@
+#include "tarn/runtime/event.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+
+#include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/runtime.h"
+
+namespace tarn {
+
+// One outcome per value that somebody waits for and that has not been signaled.
+struct Event::State {
+  explicit State(Stream stream) : stream(stream) {}
+
+  std::shared_ptr<const Outcome> outcome(uint64_t value) {
+    if (of_node) return of_node;
+    std::lock_guard lock(mutex);
+    if (value > signaled) {
+      std::shared_ptr<Outcome>& pending = waited_for[value];
+      if (!pending) pending = std::make_shared<Outcome>();
+      return pending;
+    }
+    auto settled = std::make_shared<Outcome>();
+    settle(*settled);
+    return settled;
+  }
+
+  // Allocates nothing: signaling must not fail.
+  void signal(uint64_t value, FailurePtr why_not) noexcept {
+    {
+      std::lock_guard lock(mutex);
+      signaled = std::max(signaled, value);
+      failure = std::move(why_not);
+    }
+    while (auto outcome = take_signaled()) settle(*outcome);
+  }
+
+  const Stream stream;
+  std::shared_ptr<const Outcome> of_node;  // null for an event of its own
+
+ private:
+  std::shared_ptr<Outcome> take_signaled() noexcept {
+    std::lock_guard lock(mutex);
+    auto first = waited_for.begin();
+    if (first == waited_for.end() || first->first > signaled) return nullptr;
+    return std::move(waited_for.extract(first).mapped());
+  }
+  void settle(Outcome& outcome) noexcept {
+    if (failure) {
+      outcome.settle_failure(failure);
+    } else {
+      outcome.settle_value();
+    }
+  }
+
+  std::mutex mutex;
+  std::map<uint64_t, std::shared_ptr<Outcome>> waited_for;
+  uint64_t signaled = 0;
+  FailurePtr failure;  // why the last signal never came
+};
+
+namespace {
+
+// Parks its stream until an outcome has settled.
+class WaitTask final : public Task {
+ public:
+  explicit WaitTask(std::shared_ptr<const Outcome> outcome) : outcome_(std::move(outcome)) {}
+
+  const Outcome* advance() noexcept override {
+    return outcome_->is_settled() ? nullptr : outcome_.get();
+  }
+  void abandon(const FailurePtr&) noexcept override {}
+  void release() noexcept override { delete this; }
+
+ private:
+  const std::shared_ptr<const Outcome> outcome_;
+};
+
+template <class Signal>
+class SignalTask final : public Task {
+ public:
+  explicit SignalTask(Signal signal) : signal_(std::move(signal)) {}
+
+  const Outcome* advance() noexcept override {
+    signal_(nullptr);
+    return nullptr;
+  }
+  void abandon(const FailurePtr& why) noexcept override { signal_(why); }
+  void release() noexcept override { delete this; }
+
+ private:
+  Signal signal_;
+};
+
+}  // namespace
+
+Event::Event(Stream stream) : state_(std::make_shared<State>(stream)), value_(1) {}
+
+Event::Event(Stream stream, std::shared_ptr<const Outcome> outcome) : Event(stream) {
+  state_->of_node = std::move(outcome);
+}
+
+std::shared_ptr<const Outcome> Event::outcome() const {
+  if (!valid()) throw std::invalid_argument("[Event] The event was not made for a stream.");
+  return state_->outcome(value_);
+}
+
+void Event::wait() {
+  std::shared_ptr<const Outcome> outcome = this->outcome();
+  outcome->wait();
+  if (FailurePtr failure = outcome->failure()) throw_failure(failure);
+}
+
+void Event::wait(Stream stream) {
+  auto task = std::make_unique<WaitTask>(outcome());
+  Runtime::instance().stream(stream).queue.post(*task.release());
+}
+
+void Event::signal(Stream stream) {
+  outcome();  // throws for an event that is not valid
+  if (state_->of_node)
+    throw std::invalid_argument("[Event] The event of an array is signaled by its evaluation.");
+  auto signal = [state = state_, value = value_](const FailurePtr& why_not) noexcept {
+    state->signal(value, why_not);
+  };
+  auto task = std::make_unique<SignalTask<decltype(signal)>>(std::move(signal));
+  Runtime::instance().stream(stream).queue.post(*task.release());
+}
+
+bool Event::is_signaled() const { return valid() && outcome()->is_settled(); }
+
+const Stream& Event::stream() const {
+  if (!valid()) throw std::invalid_argument("[Event] The event was not made for a stream.");
+  return state_->stream;
+}
+
+}  // namespace tarn

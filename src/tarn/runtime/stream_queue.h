@@ -1,0 +1,171 @@
+// A stream: tasks in order, run by a thread that is borrowed while there is something to run. A
+// stream that must wait for another gives its thread back (it is parked) and goes on when what it
+// waits for has settled.
+#pragma once
+
+#include "tarn/runtime/outcome.h"
+#include "tarn/runtime/worker_pool.h"
+
+namespace tarn {
+
+// One entry of a stream's queue: a batch of steps, or a user's task.
+template <class Sync>
+class BasicTask {
+ public:
+  // Goes as far as it can. Returns the outcome it must wait for, null when the task is done. Called
+  // by one thread at a time, again after the outcome it returned has settled or the stream was
+  // woken.
+  virtual const BasicOutcome<Sync>* advance() noexcept = 0;
+  // Settles everything the task still owes with `why`; advance is not called any more.
+  virtual void abandon(const FailurePtr& why) noexcept = 0;
+  // The queue is done with the task.
+  virtual void release() noexcept = 0;
+
+  BasicTask* next_task = nullptr;  // guarded by the queue
+
+ protected:
+  ~BasicTask() = default;
+};
+
+// Thread-safe. Lock order: queues by the index of their streams, then an outcome's bucket, then the
+// pool.
+template <class Sync>
+class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
+ public:
+  using Task = BasicTask<Sync>;
+  using Outcome = BasicOutcome<Sync>;
+  using Pool = BasicWorkerPool<Sync>;
+
+  // `no_thread` is the failure of tasks for which no thread can be had.
+  BasicStreamQueue(Pool& pool, FailurePtr no_thread)
+      : pool_(&pool), no_thread_(std::move(no_thread)) {}
+
+  // Requires: no task of this queue is running. What is queued is abandoned.
+  void abandon_queued(const FailurePtr& why) noexcept {
+    Task* task;
+    {
+      std::lock_guard lock(mutex_);
+      task = std::exchange(head_, nullptr);
+      tail_ = &head_;
+      active_ = false;
+    }
+    while (task != nullptr) {
+      Task* next = task->next_task;
+      task->abandon(why);
+      task->release();
+      task = next;
+    }
+  }
+
+  void post(Task& task) noexcept {
+    bool start;
+    {
+      std::lock_guard lock(mutex_);
+      start = push(task);
+    }
+    if (start) this->start();
+  }
+
+  // The parts of post, for a caller that posts to several queues at one instant: push with all
+  // mutexes held, then start those for which push returned true.
+  typename Sync::mutex& mutex() noexcept { return mutex_; }
+
+  // Requires: mutex() is held. Returns whether the caller must call start or run_inline.
+  bool push(Task& task) noexcept {
+    task.next_task = nullptr;
+    *tail_ = &task;
+    tail_ = &task.next_task;
+    return !std::exchange(active_, true);
+  }
+
+  void start() noexcept {
+    if (!pool_->submit(*this)) abandon_queued(no_thread_);
+  }
+
+  // Runs the stream on the calling thread up to and including `last`, or until it must park.
+  void run_inline(Task& last) noexcept { run_through(&last); }
+
+  // Makes a parked stream look at its first task again, although what it waits for has not settled.
+  void wake() noexcept {
+    {
+      std::lock_guard lock(mutex_);
+      // The continuation is still registered, so the outcome is still alive: see settled().
+      if (parked_on_ == nullptr || !parked_on_->remove(*this)) return;
+      parked_on_ = nullptr;
+    }
+    start();
+  }
+
+  bool idle() const noexcept {
+    std::lock_guard lock(mutex_);
+    return !active_;
+  }
+
+ private:
+  void run() noexcept override { run_through(nullptr); }
+
+  void settled() noexcept override {
+    {
+      std::lock_guard lock(mutex_);
+      parked_on_ = nullptr;
+    }
+    start();
+  }
+
+  void run_through(Task* last) noexcept {
+    for (;;) {
+      Task& task = first();
+      if (const Outcome* pending = task.advance()) {
+        if (park(*pending)) return;
+        continue;
+      }
+      bool more = pop();
+      bool hand_over = more && &task == last;
+      task.release();
+      if (hand_over) start();
+      if (!more || hand_over) return;
+    }
+  }
+
+  // Requires: active, and this thread runs the queue, so there is a first task and only this thread
+  // removes it.
+  Task& first() noexcept {
+    std::lock_guard lock(mutex_);
+    return *head_;
+  }
+
+  // Removes the first task. Returns whether there are more; if not, the queue is idle and no longer
+  // this thread's.
+  bool pop() noexcept {
+    std::lock_guard lock(mutex_);
+    head_ = head_->next_task;
+    if (head_ == nullptr) {
+      tail_ = &head_;
+      active_ = false;
+    }
+    return active_;
+  }
+
+  // Returns whether the stream is parked; then another thread may already be running it.
+  bool park(const Outcome& pending) noexcept {
+    std::lock_guard lock(mutex_);
+    parked_on_ = &pending;
+    if (pending.on_settled(*this)) return true;
+    parked_on_ = nullptr;
+    return false;
+  }
+
+  Pool* const pool_;
+  const FailurePtr no_thread_;
+  mutable typename Sync::mutex mutex_;
+  // All below guarded by mutex_.
+  Task* head_ = nullptr;
+  Task** tail_ = &head_;
+  bool active_ = false;  // some thread runs the queue, will, or will be made to when it is woken
+  const Outcome* parked_on_ = nullptr;  // the continuation is registered there
+};
+
+using Task = BasicTask<StdSync>;
+using StreamQueue = BasicStreamQueue<StdSync>;
+
+}  // namespace tarn

@@ -1,0 +1,160 @@
+#include "tarn/runtime/streams.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <optional>
+#include <stdexcept>
+
+#include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/runtime.h"
+
+namespace tarn {
+
+namespace {
+
+// What a thread calls its own. Default streams go back to the runtime when the thread ends.
+struct ThreadStreams {
+  std::optional<Stream> default_cpu;
+  std::optional<Stream> default_gpu;
+  bool cpu_is_borrowed = false;
+  bool gpu_is_borrowed = false;
+  std::map<int, Stream> thread_local_streams;  // by the index of the ThreadLocalStream
+
+  ~ThreadStreams() {
+    Runtime& runtime = Runtime::instance();
+    if (cpu_is_borrowed) runtime.return_default_stream(*default_cpu);
+    if (gpu_is_borrowed) runtime.return_default_stream(*default_gpu);
+  }
+
+  std::optional<Stream>& default_of(Device device) {
+    return device == Device::cpu ? default_cpu : default_gpu;
+  }
+  bool& is_borrowed(Device device) {
+    return device == Device::cpu ? cpu_is_borrowed : gpu_is_borrowed;
+  }
+
+  void forget(Device device) noexcept {
+    if (std::exchange(is_borrowed(device), false)) {
+      Runtime::instance().return_default_stream(*default_of(device));
+    }
+    default_of(device).reset();
+  }
+};
+
+ThreadStreams& this_thread() {
+  thread_local ThreadStreams streams;
+  return streams;
+}
+
+std::atomic<Device>& default_device_slot() {
+  static std::atomic<Device> device(Runtime::instance().has_device(Device::gpu) ? Device::gpu
+                                                                                : Device::cpu);
+  return device;
+}
+
+}  // namespace
+
+Device default_device() { return default_device_slot().load(std::memory_order_relaxed); }
+
+void set_default_device(const Device& device) {
+  Runtime::instance().backend(device);  // throws when there is none
+  default_device_slot().store(device, std::memory_order_relaxed);
+}
+
+bool is_available(const Device& device) { return Runtime::instance().has_device(device); }
+
+int device_count(Device::DeviceType type) {
+  int count = 0;
+  while (Runtime::instance().has_device(Device(type, count))) ++count;
+  return count;
+}
+
+Stream default_stream(Device device) {
+  ThreadStreams& own = this_thread();
+  std::optional<Stream>& stream = own.default_of(device);
+  if (!stream) {
+    stream = Runtime::instance().borrow_default_stream(device);
+    own.is_borrowed(device) = true;
+  }
+  return *stream;
+}
+
+void set_default_stream(Stream stream) {
+  Runtime::instance().stream(stream);  // throws for a handle of no stream
+  ThreadStreams& own = this_thread();
+  own.forget(stream.device);
+  own.default_of(stream.device) = stream;
+}
+
+Stream new_stream(Device device) { return Runtime::instance().new_stream(device); }
+
+Stream new_thread_unsafe_stream(Device device) { return new_stream(device); }
+
+ThreadLocalStream new_thread_local_stream(Device device) {
+  // The index is only a key of this_thread().thread_local_streams; negative, so that it is no
+  // stream's.
+  static std::atomic<int> next{-1};
+  Runtime::instance().backend(device);  // throws when there is none
+  return ThreadLocalStream(next.fetch_sub(1), device);
+}
+
+Stream stream_from_thread_local_stream(ThreadLocalStream stream) {
+  auto& known = this_thread().thread_local_streams;
+  auto found = known.find(stream.index);
+  if (found == known.end()) found = known.emplace(stream.index, new_stream(stream.device)).first;
+  return found->second;
+}
+
+Stream to_stream(StreamOrDevice s) {
+  if (s.index() == 0) return default_stream(default_device());
+  return to_stream(s, default_device());
+}
+
+Stream to_stream(StreamOrDevice s, Device default_) {
+  if (auto* stream = std::get_if<Stream>(&s)) return *stream;
+  if (auto* stream = std::get_if<ThreadLocalStream>(&s))
+    return stream_from_thread_local_stream(*stream);
+  if (auto* device = std::get_if<Device>(&s)) return default_stream(*device);
+  if (auto* type = std::get_if<Device::DeviceType>(&s)) return default_stream(*type);
+  return default_stream(default_);
+}
+
+StreamContext::StreamContext(StreamOrDevice s) : previous_device_(default_device()) {
+  if (s.index() == 0) return;
+  Stream stream = to_stream(s);
+  previous_stream_ = default_stream(stream.device);
+  set_default_device(stream.device);
+  set_default_stream(stream);
+}
+
+StreamContext::~StreamContext() {
+  if (!previous_stream_) return;
+  set_default_device(previous_device_);
+  set_default_stream(*previous_stream_);
+}
+
+std::vector<Stream> get_streams() { return Runtime::instance().streams(); }
+
+void clear_streams() {
+  // Not handed on: other threads would then share what this one still enqueues on through its
+  // handles.
+  ThreadStreams& own = this_thread();
+  own.cpu_is_borrowed = own.gpu_is_borrowed = false;
+  own.default_cpu.reset();
+  own.default_gpu.reset();
+  own.thread_local_streams.clear();
+}
+
+void synchronize(Stream stream) {
+  StreamState& state = Runtime::instance().stream(stream);
+  mark(state.queue)->wait();
+  std::vector<FailurePtr> failures = state.failures.take();
+  if (!failures.empty()) throw_failure(failures.front(), {}, std::span(failures).subspan(1));
+}
+
+void synchronize(ThreadLocalStream stream) { synchronize(stream_from_thread_local_stream(stream)); }
+
+void synchronize() { synchronize(default_stream(default_device())); }
+
+}  // namespace tarn
