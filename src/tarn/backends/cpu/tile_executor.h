@@ -19,7 +19,8 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
                            Strides& output_strides);
 
 // Computes every output of `program` for every element of `shape`, on the calling thread for small
-// work and on all cores (settings().num_threads) for large. Never throws, allocates nothing.
+// work and on all cores (settings().num_threads) for large. Allocates, and so throws
+// std::bad_alloc, only for shapes of more than kInlineDims dimensions, and then before it writes.
 //
 // Outputs are dense: row-major over `shape`, or, if `output_strides` is not null, by those strides,
 // which must be row-major but for the order of the dimensions. An output may be the same memory as
@@ -28,10 +29,10 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
 // aligned to their size.
 void run(const TileProgram& program, std::span<const StridedOperand> inputs,
          std::span<void* const> outputs, std::span<const int32_t> shape,
-         const int64_t* output_strides = nullptr) noexcept;
+         const int64_t* output_strides = nullptr);
 
 // As above, for inputs that are all dense or scalar: `size` elements, whatever their shape.
 void run(const TileProgram& program, std::span<const StridedOperand> inputs,
-         std::span<void* const> outputs, int64_t size) noexcept;
+         std::span<void* const> outputs, int64_t size);
 
 }  // namespace tarn::cpu

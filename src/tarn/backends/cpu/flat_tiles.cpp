@@ -1,0 +1,103 @@
+#include <unistd.h>
+
+#include "tarn/backends/cpu/parallel.h"
+#include "tarn/backends/cpu/tile_copy.h"
+#include "tarn/backends/cpu/tile_frame.h"
+#include "tarn/backends/cpu/tile_loops.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+using Form = StridedOperand::Form;
+
+// Tiles that a thread takes from the queue at once: few enough to spread evenly, many enough that
+// the setup of a range does not count.
+constexpr int64_t kTilesPerRange = 8;
+
+class FlatRun {
+ public:
+  explicit FlatRun(const TileWork& work)
+      : work_(work),
+        plan_(plan_tiles(work.program, work.inputs, work.outputs, gathered(),
+                         prefers_stream(work.program, work.size))),
+        tile_(tile_elements(size_t(plan_.n_slots) * plan_.slot_item_size)) {}
+
+  void run() const {
+    parallel_ranges(work_.size, tile_ * kTilesPerRange,
+                    [this](RangeQueue& queue) { drain(queue); });
+  }
+
+ private:
+  uint32_t gathered() const {
+    uint32_t bits = 0;
+    for (size_t i = 0; i < work_.inputs.size(); ++i) {
+      if (work_.inputs[i].form != Form::dense) bits |= 1u << i;
+    }
+    return bits;
+  }
+
+  int input_item_size(size_t i) const { return size_of_dtype(work_.program.input_dtype(int(i))); }
+  int output_item_size(size_t i) const {
+    return size_of_dtype(work_.program.dtype_of_value(work_.program.output(int(i))));
+  }
+
+  void drain(RangeQueue& queue) const {
+    TileScratch scratch;
+    TileFrame frame(plan_, scratch.bytes, tile_);
+    for (size_t i = 0; i < work_.inputs.size(); ++i) {
+      if (work_.inputs[i].form == Form::scalar) {
+        fill(frame.at[i], work_.inputs[i].data, tile_, input_item_size(i));
+      }
+    }
+    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+      for (int64_t begin = range.begin; begin < range.end; begin += tile_) {
+        run_tile(frame, begin, std::min(tile_, range.end - begin));
+      }
+    }
+    if (plan_.stream) stream_fence();
+  }
+
+  void run_tile(TileFrame& frame, int64_t begin, int64_t n) const {
+    for (size_t i = 0; i < work_.inputs.size(); ++i) {
+      const StridedOperand& input = work_.inputs[i];
+      const int item_size = input_item_size(i);
+      if (input.form == Form::dense) {
+        frame.at[i] = const_cast<char*>(static_cast<const char*>(input.data)) + begin * item_size;
+      } else if (input.form == Form::strided) {
+        gather(frame.at[i], input.data, work_.shape, work_.strides[i].data(), begin, n, item_size);
+      }
+    }
+    for (size_t i = 0; i < work_.outputs.size(); ++i) {
+      frame.set_output(plan_, int(i),
+                       static_cast<char*>(work_.outputs[i]) + begin * output_item_size(i));
+    }
+    plan_.run(frame.at, frame.at_output, size_t(n));
+  }
+
+  const TileWork& work_;
+  const TilePlan plan_;
+  const int64_t tile_;
+};
+
+int64_t last_level_cache_bytes() {
+  static const int64_t nbytes = [] {
+    const long reported = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return reported > 0 ? int64_t{reported} : int64_t{32} << 20;
+  }();
+  return nbytes;
+}
+
+}  // namespace
+
+bool prefers_stream(const TileProgram& program, int64_t size) {
+  int64_t bytes_per_element = 0;
+  for (int i = 0; i < program.n_outputs(); ++i) {
+    bytes_per_element += size_of_dtype(program.dtype_of_value(program.output(i)));
+  }
+  return size * bytes_per_element > last_level_cache_bytes();
+}
+
+void run_flat(const TileWork& work) { FlatRun(work).run(); }
+
+}  // namespace tarn::cpu

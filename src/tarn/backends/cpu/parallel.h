@@ -1,0 +1,51 @@
+// Spreads the loops of one operation over the cores.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace tarn::cpu {
+
+// Threads that one operation may use: TARN_NUM_THREADS, or as many as the process may run on.
+int num_threads();
+
+// Hands out the ranges of [begin, end) to whoever asks next. Shared by the threads of one loop.
+class RangeQueue {
+ public:
+  struct Range {
+    int64_t begin;
+    int64_t end;
+  };
+
+  RangeQueue(int64_t begin, int64_t end, int64_t grain) : next_(begin), end_(end), grain_(grain) {}
+
+  // An empty range when there is no more.
+  Range next() {
+    const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+    if (begin >= end_) return {end_, end_};
+    return {begin, begin + grain_ < end_ ? begin + grain_ : end_};
+  }
+
+ private:
+  std::atomic<int64_t> next_;
+  const int64_t end_;
+  const int64_t grain_;
+};
+
+namespace parallel_detail {
+void run(int64_t size, int64_t grain, void* body, void (*call)(void* body, RangeQueue& queue));
+}
+
+// Calls body(queue) until [0, size) has been handed out in ranges of `grain`: on the calling thread
+// alone while the work is estimated, from the time that the first range took, to be less than
+// waking a thread is worth; else on several threads at once. `body` takes ranges until it gets an
+// empty one and must not throw. Nothing is handed out twice and nothing is left, even if memory
+// runs out while threads are recruited.
+template <class Body>
+void parallel_ranges(int64_t size, int64_t grain, Body body) {
+  parallel_detail::run(size, grain, &body, [](void* erased, RangeQueue& queue) {
+    (*static_cast<Body*>(erased))(queue);
+  });
+}
+
+}  // namespace tarn::cpu

@@ -1,0 +1,30 @@
+// Moves elements between arrays and tiles. Elements are 1, 2, 4 or 8 bytes, whatever their dtype.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tarn::cpu {
+
+// n copies of one element.
+void fill(void* to, const void* element, int64_t n, int item_size);
+
+// n elements that are `stride` elements apart.
+void gather_run(void* to, const void* from, int64_t stride, int64_t n, int item_size);
+
+// n elements in row-major order of `shape`, beginning with the one at position `begin`.
+void gather(void* to, const void* from, std::span<const int32_t> shape, const int64_t* strides,
+            int64_t begin, int64_t n, int item_size);
+
+// Element (r, c) of a panel of `rows` x `cols` is at from[r + c * stride] and goes to to[r * cols +
+// c].
+void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows, int64_t cols,
+                       int item_size);
+
+// As memcpy, with stores that bypass the caches. Other threads may see them late unless
+// stream_fence() follows.
+void stream_copy(void* to, const void* from, size_t nbytes);
+void stream_fence();
+
+}  // namespace tarn::cpu

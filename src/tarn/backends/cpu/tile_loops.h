@@ -1,0 +1,32 @@
+// The loops over the tiles of a program that is too large for one.
+#pragma once
+
+#include "tarn/backends/cpu/tile_executor.h"
+
+namespace tarn::cpu {
+
+// A program with its data, in the shape that has the fewest dimensions, outputs row-major.
+struct TileWork {
+  const TileProgram& program;
+  std::span<const StridedOperand> inputs;
+  std::span<void* const> outputs;
+  int64_t size;
+  Shape shape;                      // with `strides`, not read unless an input is strided
+  Strides strides[kMaxTileInputs];  // of every input, in this shape
+};
+
+// Tiles are pieces of the flattened shape; strided inputs are gathered into tiles.
+void run_flat(const TileWork& work);
+
+// Tiles are pieces of rows of the last dimension, so that inputs which are contiguous along it are
+// read in place. For inputs that are contiguous along another dimension instead, a panel of many
+// rows is transposed at once.
+void run_rows(const TileWork& work);
+
+// Whether run_rows() is likely to be the faster one.
+bool prefers_rows(const TileWork& work);
+
+// Whether the outputs of so many bytes should bypass the caches.
+bool prefers_stream(const TileProgram& program, int64_t size);
+
+}  // namespace tarn::cpu

@@ -1,0 +1,144 @@
+#include "tarn/backends/cpu/tile_plan.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "tarn/backends/cpu/tile_copy.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+// After every instruction: of values that are delivered when all have run.
+constexpr int kAtEnd = kMaxTileInstrs;
+
+class Planner {
+ public:
+  Planner(const TileProgram& program, std::span<const StridedOperand> inputs,
+          std::span<void* const> outputs, uint32_t gathered, bool stream)
+      : program_(program), inputs_(inputs), outputs_(outputs), gathered_(gathered) {
+    plan_.stream = stream;
+    std::memset(plan_.slot, TilePlan::kNone, sizeof(plan_.slot));
+    std::memset(plan_.writer, TilePlan::kNone, sizeof(plan_.writer));
+    std::memset(is_direct_, 0, sizeof(is_direct_));
+  }
+
+  TilePlan plan() {
+    resolve_steps();
+    place_outputs();
+    assign_slots();
+    return plan_;
+  }
+
+ private:
+  void resolve_steps() {
+    const KernelTable& table = kernels();
+    std::memset(last_use_, -1, sizeof(last_use_));
+    plan_.n_steps = program_.n_instrs();
+    for (int i = 0; i < plan_.n_steps; ++i) {
+      const TileInstr& instr = program_.instr(i);
+      const TileValue result = TileValue(kMaxTileInputs + i);
+      plan_.steps[i] = {kernel_of(table, instr), result, instr.a, instr.b, instr.c};
+      assert(plan_.steps[i].kernel != nullptr);
+      last_use_[instr.a] = last_use_[instr.b] = last_use_[instr.c] = int8_t(i);
+    }
+  }
+
+  // An instruction writes its output directly unless that destroys an input which a later one
+  // reads.
+  bool may_write_directly(int output, TileValue value) const {
+    if (value < kMaxTileInputs || is_direct_[value] || plan_.stream) return false;
+    for (int i = 0; i < program_.n_inputs(); ++i) {
+      if (inputs_[i].data == outputs_[output] && last_use_[i] > value - kMaxTileInputs)
+        return false;
+    }
+    return true;
+  }
+
+  void place_outputs() {
+    for (int i = 0; i < program_.n_outputs(); ++i) {
+      const TileValue value = program_.output(i);
+      if (may_write_directly(i, value)) {
+        plan_.writer[i] = value;
+        is_direct_[value] = true;
+      } else {
+        const int item_size = size_of_dtype(program_.dtype_of_value(value));
+        plan_.deliveries[plan_.n_deliveries++] = {value, uint8_t(i), uint8_t(item_size)};
+        last_use_[value] = kAtEnd;
+      }
+    }
+  }
+
+  bool has_slot(TileValue value) const {
+    return value < kMaxTileInputs ? (gathered_ >> value & 1) != 0 : !is_direct_[value];
+  }
+
+  void take_slot(TileValue value) {
+    const int item_size = size_of_dtype(program_.dtype_of_value(value));
+    if (item_size > plan_.slot_item_size) plan_.slot_item_size = item_size;
+    plan_.slot[value] = n_free_ > 0 ? free_[--n_free_] : uint8_t(plan_.n_slots++);
+  }
+
+  // Inputs keep their slots: those of single elements are filled once for many tiles.
+  void release_operand(TileValue value, int step) {
+    if (value < kMaxTileInputs || last_use_[value] != step || !has_slot(value)) return;
+    last_use_[value] = -1;  // an operand may be named twice
+    free_[n_free_++] = plan_.slot[value];
+  }
+
+  void assign_slots() {
+    for (int i = 0; i < program_.n_inputs(); ++i) {
+      if (has_slot(TileValue(i))) take_slot(TileValue(i));
+    }
+    for (int i = 0; i < plan_.n_steps; ++i) {
+      const TilePlan::Step& step = plan_.steps[i];
+      const auto release_operands = [&] {
+        for (TileValue operand : {step.a, step.b, step.c}) release_operand(operand, i);
+      };
+      // A kernel may write over an operand only if their elements have the same size.
+      const int result_size = size_of_dtype(program_.instr(i).result);
+      bool same_size = true;
+      for (TileValue operand : {step.a, step.b, step.c}) {
+        same_size &= size_of_dtype(program_.dtype_of_value(operand)) == result_size;
+      }
+      if (same_size) release_operands();
+      if (has_slot(step.result)) take_slot(step.result);
+      if (!same_size) release_operands();
+    }
+  }
+
+  const TileProgram& program_;
+  const std::span<const StridedOperand> inputs_;
+  const std::span<void* const> outputs_;
+  const uint32_t gathered_;
+  TilePlan plan_;
+  int8_t last_use_[kMaxTileValues];  // by the number of the instruction
+  bool is_direct_[kMaxTileValues];   // written to an output, not to a slot
+  uint8_t free_[kMaxTileValues];
+  int n_free_ = 0;
+};
+
+}  // namespace
+
+void TilePlan::run(void* const* at, void* const* at_output, size_t n) const {
+  for (int i = 0; i < n_steps; ++i) {
+    const Step& step = steps[i];
+    step.kernel(at[step.result], at[step.a], at[step.b], at[step.c], n);
+  }
+  for (int i = 0; i < n_deliveries; ++i) {
+    const Delivery& delivery = deliveries[i];
+    const size_t nbytes = n * delivery.item_size;
+    if (stream) {
+      stream_copy(at_output[delivery.output], at[delivery.value], nbytes);
+    } else if (at_output[delivery.output] != at[delivery.value]) {
+      std::memcpy(at_output[delivery.output], at[delivery.value], nbytes);
+    }
+  }
+}
+
+TilePlan plan_tiles(const TileProgram& program, std::span<const StridedOperand> inputs,
+                    std::span<void* const> outputs, uint32_t gathered, bool stream) {
+  return Planner(program, inputs, outputs, gathered, stream).plan();
+}
+
+}  // namespace tarn::cpu
