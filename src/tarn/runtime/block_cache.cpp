@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 
 #include "tarn/runtime/system_pages.h"
 
@@ -32,22 +33,22 @@ size_t BlockClasses::capacity(size_t size) noexcept {
 }
 
 int BlockClasses::index(size_t capacity) noexcept {
-  const size_t below = std::bit_floor(capacity - 1);  // below < capacity <= 2 * below
-  const int doubling = static_cast<int>(std::bit_width(below)) - 1 - kMinLog2;
-  const auto step = static_cast<int>((capacity - below) / (below / kPerDoubling));
-  return doubling * kPerDoubling + step - 1;
+  assert(capacity > size_t{1} << kMinLog2);
+  const int log2 = static_cast<int>(std::bit_width(capacity - 1)) - 1;
+  const size_t above = capacity - (size_t{1} << log2);  // more than 0, at most 2^log2
+  const auto steps = static_cast<int>(above >> (log2 - kPerDoublingLog2));
+  return (log2 - kMinLog2) * kPerDoubling + steps - 1;
 }
 
 Block* BlockCache::take(size_t size) noexcept {
   const int first = BlockClasses::index(BlockClasses::capacity(size));
   const size_t largest = largest_acceptable(size);
+  // Nothing of more than twice the size is acceptable.
+  const int end = std::min(first + BlockClasses::kPerDoubling + 1, BlockClasses::kCount);
   std::lock_guard lock(mutex_);
-  for (int index = first; index < BlockClasses::kCount; ++index) {
+  for (int index = first; index < end; ++index) {
     Block* block = bins_[index];
-    if (block == nullptr) {
-      if (index - first > BlockClasses::kPerDoubling) return nullptr;
-      continue;
-    }
+    if (block == nullptr) continue;
     if (block->capacity > largest) return nullptr;
     unlink(block);
     return block;

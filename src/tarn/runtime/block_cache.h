@@ -15,7 +15,8 @@ namespace tarn {
 struct BlockClasses {
   static constexpr int kMinLog2 = 12;
   static constexpr int kMaxLog2 = 47;
-  static constexpr int kPerDoubling = 16;
+  static constexpr int kPerDoublingLog2 = 4;
+  static constexpr int kPerDoubling = 1 << kPerDoublingLog2;
   static constexpr int kCount = (kMaxLog2 - kMinLog2) * kPerDoubling;
   static constexpr size_t kMaxSize = size_t{1} << kMaxLog2;  // the address space of a process
 

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "tarn/runtime/cpu_memory.h"
 #include "tarn/runtime/out_of_memory.h"
@@ -26,7 +27,7 @@ bool is_default(const Deleter& deleter) noexcept {
 
 void run_deleter(Block* block) noexcept {
   auto* stored = std::launder(reinterpret_cast<Deleter*>(block->deleter));
-  const Deleter deleter = std::move(*stored);
+  const Deleter deleter = std::exchange(*stored, nullptr);
   stored->~Deleter();
   block->has_deleter = false;
   block->owners.store(1, std::memory_order_relaxed);

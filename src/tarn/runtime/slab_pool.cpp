@@ -33,7 +33,8 @@ struct Slab {
   uint32_t taken = 0;
 
   static Slab* of(Block* block) noexcept {
-    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(block) & ~(kSlabBytes - 1));
+    const size_t offset = reinterpret_cast<uintptr_t>(block) % kSlabBytes;
+    return reinterpret_cast<Slab*>(reinterpret_cast<std::byte*>(block) - offset);
   }
 };
 constexpr size_t kSlabHeader = 64;
