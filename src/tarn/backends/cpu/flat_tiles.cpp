@@ -1,9 +1,9 @@
 #include <unistd.h>
 
-#include "tarn/backends/cpu/parallel.h"
-#include "tarn/backends/cpu/tile_copy.h"
 #include "tarn/backends/cpu/tile_frame.h"
 #include "tarn/backends/cpu/tile_loops.h"
+#include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
 

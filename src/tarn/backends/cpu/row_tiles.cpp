@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "tarn/backends/cpu/parallel.h"
-#include "tarn/backends/cpu/tile_copy.h"
 #include "tarn/backends/cpu/tile_frame.h"
 #include "tarn/backends/cpu/tile_loops.h"
 #include "tarn/base/layout.h"
+#include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
 

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <numeric>
 
-#include "tarn/backends/cpu/tile_copy.h"
 #include "tarn/backends/cpu/tile_loops.h"
 #include "tarn/backends/cpu/tile_plan.h"
 #include "tarn/base/layout.h"
+#include "tarn/kernels/cpu/gather.h"
 
 namespace tarn::cpu {
 

@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "tarn/backends/cpu/tile_copy.h"
+#include "tarn/kernels/cpu/gather.h"
 
 namespace tarn::cpu {
 

@@ -1,5 +1,5 @@
-// Moves elements between arrays and tiles. Elements are 1, 2, 4 or 8 bytes, whatever their dtype.
-#pragma once
+// Collects elements that lie apart into contiguous memory. Elements are 1, 2, 4 or 8 bytes,
+// whatever their dtype.
 
 #include <cstddef>
 #include <cstdint>

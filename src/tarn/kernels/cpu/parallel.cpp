@@ -1,4 +1,4 @@
-#include "tarn/backends/cpu/parallel.h"
+#include "tarn/kernels/cpu/parallel.h"
 
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>

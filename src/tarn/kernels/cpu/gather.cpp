@@ -1,4 +1,4 @@
-#include "tarn/backends/cpu/tile_copy.h"
+#include "tarn/kernels/cpu/gather.h"
 
 #include <emmintrin.h>
 
