@@ -58,9 +58,13 @@ class MarkTask final : public Task {
   const std::shared_ptr<Outcome> reached_;
 };
 
+// Stands for all streams that find no thread; each array that fails with it is reported by itself.
 FailurePtr failure_of_stream_without_thread() {
-  return record_failure(FailureKind::abandoned, "no thread could be started to run the stream",
-                        {.op = "stream"});
+  FailurePtr failure =
+      record_failure(FailureKind::abandoned, "no thread could be started to run the stream",
+                     {.op = "stream"});
+  failure->mark_observed();
+  return plain_record(failure);
 }
 
 }  // namespace
@@ -111,8 +115,7 @@ Runtime::Runtime()
     : backends_(make_backends()),
       pool_(kIdleThreadTimeout),
       deadlines_(pool_),
-      no_thread_(plain_record(failure_of_stream_without_thread())) {
-  no_thread_->mark_observed();
+      no_thread_(failure_of_stream_without_thread()) {
   register_fork_handlers();
   std::atexit([] { at_exit(); });
 }
