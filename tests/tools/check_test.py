@@ -130,10 +130,10 @@ def test_header_alone(tmp_path):
 
 
 @pytest.mark.parametrize("namespace, status", [("N_AVX3", 0), ("tarn", 1)])
-def test_weak_symbol(tmp_path, namespace, status):
-    folder = "src/tarn/CMakeFiles/tarn_kernels_avx3.dir"
+def test_weak_function(tmp_path, namespace, status):
+    output = "src/tarn/CMakeFiles/tarn_kernels_avx512.dir/a.o"
     code = f"namespace {namespace} {{ inline int f() {{ return 1; }} int (*g)() = f; }}\n"
-    write(tmp_path, {f"{folder}/a.cpp": code})
-    source = tmp_path / folder / "a.cpp"
-    subprocess.run(["c++", "-c", source, "-o", source.with_suffix(".o")], check=True)
+    commands = json.dumps([{"output": output}])
+    write(tmp_path, {"a.cpp": code, "compile_commands.json": commands, output: ""})
+    subprocess.run(["c++", "-c", tmp_path / "a.cpp", "-o", tmp_path / output], check=True)
     assert run(tmp_path, "check_symbols", str(tmp_path))[0] == status
