@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fails on a weak function outside an instruction set's namespace in the objects built for it.
 
-The linker keeps one copy of a weak function. Were it the copy built with AVX-512, a processor without
-it would die in code that never asked for it."""
+The linker keeps one copy of a weak function. Were it the copy built with AVX-512, a processor
+without it would die in code that never asked for it."""
 
 import json
 import re
@@ -18,7 +18,8 @@ HARMLESS = re.compile(r"\bN_AVX\w+|__clang_call_terminate")
 
 def kernel_objects(build: Path) -> list[Path]:
     entries = json.loads((build / "compile_commands.json").read_text())
-    return sorted(build / e["output"] for e in entries if "/tarn_kernels_" in e["output"])
+    outputs = (re.search(r" -o (\S+/tarn_kernels_\S+)", entry["command"]) for entry in entries)
+    return sorted(build / output[1] for output in outputs if output)
 
 
 def weak_functions(obj: Path) -> list[str]:
