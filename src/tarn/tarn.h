@@ -8,6 +8,8 @@
 #include "tarn/graph/origin.h"
 #include "tarn/graph/primitive.h"
 #include "tarn/graph/print.h"
+#include "tarn/io/load.h"
+#include "tarn/io/save.h"
 #include "tarn/ops/functions.h"
 #include "tarn/runtime/event.h"
 #include "tarn/runtime/memory.h"

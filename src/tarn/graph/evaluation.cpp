@@ -2,11 +2,20 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
+#include "tarn/graph/host_context.h"
 #include "tarn/runtime/record_failure.h"
 #include "tarn/runtime/runtime.h"
 
 namespace tarn {
+
+namespace {
+
+// Of the evaluation whose step this thread is computing.
+thread_local std::stop_token running_body_stop;
+
+}  // namespace
 
 Evaluation::Evaluation(const EvalOptions& options, size_t n_steps)
     : options_(options), progress_{0, n_steps} {
@@ -76,7 +85,7 @@ std::vector<bool> Evaluation::wanted_by_others() const {
 }
 
 // The nodes whose steps this call has claimed.
-std::vector<Evaluation::Nodes> Evaluation::take_cancelled() noexcept {
+std::vector<Evaluation::Nodes> Evaluation::take_cancelled(bool& is_shared) noexcept {
   std::lock_guard lock(mutex_);
   std::vector<bool> wanted;
   try {
@@ -84,6 +93,7 @@ std::vector<Evaluation::Nodes> Evaluation::take_cancelled() noexcept {
   } catch (const std::bad_alloc&) {
     // Then others lose what they shared with this evaluation; they can retry it.
   }
+  is_shared = std::find(wanted.begin(), wanted.end(), true) != wanted.end();
   for (size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     if (entry.nodes.empty() || (!wanted.empty() && wanted[i])) continue;
@@ -95,7 +105,9 @@ std::vector<Evaluation::Nodes> Evaluation::take_cancelled() noexcept {
 void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_ptr cause) noexcept {
   // One record for all: what was ended is one evaluation.
   FailurePtr failure;
-  for (const Nodes& nodes : take_cancelled()) {
+  bool is_shared;
+  const std::vector<Nodes> cancelled = take_cancelled(is_shared);
+  for (const Nodes& nodes : cancelled) {
     for (const NodePtr& node : nodes) {
       if (!failure) {
         failure = record_failure(
@@ -107,6 +119,7 @@ void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_p
     // It may be parked, waiting for an input of a step that needs it no more.
     Runtime::instance().stream(nodes.front()->stream).queue.wake();
   }
+  if (!is_shared) body_stop_.request_stop();
 }
 
 void Evaluation::step_finished(size_t entry) noexcept {
@@ -126,6 +139,17 @@ void Evaluation::step_finished(size_t entry) noexcept {
     cancel(FailureKind::cancelled, "the progress handler threw", std::current_exception());
   }
 }
+
+FailurePtr BatchEntry::compute() noexcept {
+  // Work inside of a body that is to stop stops with it, so without an evaluation nothing changes.
+  if (!evaluation_) return step_->compute();
+  std::stop_token outer = std::exchange(running_body_stop, evaluation_->body_stop());
+  FailurePtr failure = step_->compute();
+  running_body_stop = std::move(outer);
+  return failure;
+}
+
+std::stop_token HostContext::stop() const noexcept { return running_body_stop; }
 
 void BatchEntry::finish() noexcept {
   step_.reset();

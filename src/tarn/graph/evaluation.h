@@ -33,6 +33,9 @@ class Evaluation final : public DeadlineTimer::Expirable,
   void cancel(FailureKind kind, std::string_view why, std::exception_ptr cause = nullptr) noexcept;
   void expire() noexcept override;
 
+  // Tells running bodies that nobody wants their results any more.
+  std::stop_token body_stop() const noexcept { return body_stop_.get_token(); }
+
   // The step that was entered as number `entry` is over.
   void step_finished(size_t entry) noexcept;
 
@@ -45,9 +48,10 @@ class Evaluation final : public DeadlineTimer::Expirable,
     std::vector<const Outcome*> inputs;  // compared, not looked at
   };
   std::vector<bool> wanted_by_others() const;
-  std::vector<Nodes> take_cancelled() noexcept;
+  std::vector<Nodes> take_cancelled(bool& is_shared) noexcept;
 
   const EvalOptions options_;
+  std::stop_source body_stop_;
   std::vector<Batch*> batches_;  // one share of each, once linked
   bool linked_ = false;
   std::mutex mutex_;

@@ -1,6 +1,8 @@
 // What an operation of the host family gets to run with.
 #pragma once
 
+#include <stop_token>
+
 #include "tarn/graph/array.h"
 
 namespace tarn {
@@ -14,6 +16,9 @@ class HostContext {
   const NodeOutput& output(uint32_t i) const { return node_.output(i); }
   uint32_t n_outputs() const { return node_.n_outputs(); }
   Stream stream() const { return node_.stream; }
+  // Requested once the evaluation was cancelled and nobody else wants what it computes: what the
+  // operation makes will be dropped, so it may end with any failure.
+  std::stop_token stop() const noexcept;
 
   // Row-major bytes for output `i`. Throws when there is no memory.
   ArrayData& allocate(uint32_t i);

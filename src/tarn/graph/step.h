@@ -60,7 +60,7 @@ class BatchEntry {
 
   size_t n_inputs() const noexcept { return step_->n_inputs(); }
   const Outcome* input(size_t i) const noexcept { return step_->input(i); }
-  FailurePtr compute() noexcept { return step_->compute(); }
+  FailurePtr compute() noexcept;
   void settle_value() noexcept { step_->settle_value(); }
   void settle_failure(const FailurePtr& failure) noexcept { step_->settle_failure(failure); }
   void finish() noexcept;

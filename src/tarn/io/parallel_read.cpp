@@ -49,12 +49,14 @@ class RangeRead {
     return got;
   }
 
-  IoDetails details(size_t got) const {
+  IoDetails details(size_t done) const {
+    const bool is_part = options_.whole_offset.has_value();
+    const uint64_t begin = options_.whole_offset.value_or(offset_);
     return {.path = reader_.label(),
             .tensor = options_.tensor,
-            .offset = static_cast<int64_t>(offset_),
-            .wanted = static_cast<int64_t>(nbytes_),
-            .got = static_cast<int64_t>(got),
+            .offset = static_cast<int64_t>(begin),
+            .wanted = static_cast<int64_t>(is_part ? options_.whole_nbytes : nbytes_),
+            .got = static_cast<int64_t>(offset_ + done - begin),
             .error_number = 0};
   }
 
@@ -63,10 +65,11 @@ class RangeRead {
   }
 
   [[noreturn]] void throw_ended(size_t done) const {
-    throw io_error("read",
-                   fmt::format("the file ends at byte {}: wanted {} bytes from offset {}, got {}",
-                               offset_ + done, nbytes_, offset_, done),
-                   details(done));
+    IoDetails place = details(done);
+    const std::string text =
+        fmt::format("the file ends at byte {}: wanted {} bytes from offset {}, got {}",
+                    offset_ + done, place.wanted, place.offset, place.got);
+    throw io_error("read", text, std::move(place));
   }
 
   // Requires: an exception of the reader is being handled.

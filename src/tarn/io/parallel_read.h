@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -16,7 +17,10 @@ namespace tarn::io {
 inline constexpr size_t kReadChunkNbytes = size_t{1} << 20;
 
 struct ReadOptions {
-  std::string tensor;    // named in errors
+  std::string tensor;  // named in errors
+  // When the range is a part of something larger: where that is, so that errors speak of it.
+  std::optional<uint64_t> whole_offset;
+  uint64_t whole_nbytes = 0;
   std::stop_token stop;  // looked at before each chunk and after each partial read
   size_t chunk_nbytes = kReadChunkNbytes;
   // Called with the number of bytes that have just arrived, from several threads at once.
@@ -27,8 +31,8 @@ struct ReadOptions {
 // thread touches `data` any more.
 //
 // Throws OperationError; if several chunks fail, the error of the lowest, whatever the timing:
-//  - io when the source ends early or reading fails. Its details speak of the whole range: `offset`
-//    and `wanted` as asked for, `got` the number of bytes before the place that failed. What
+//  - io when the source ends early or reading fails. Its details speak of the whole range, or of
+//    what it is a part of: `offset` and `wanted`, and as `got` the bytes before what failed. What
 //    Reader::read_at threw is nested in it. A failure of another kind thrown there keeps its kind,
 //    and std::bad_alloc is out_of_memory.
 //  - cancelled when a stop was requested before the chunk was read.

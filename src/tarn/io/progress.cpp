@@ -185,6 +185,19 @@ void FileProgress::throw_if_cancelled() const {
   }
 }
 
+std::optional<std::chrono::milliseconds> FileProgress::stall_after() const {
+  std::optional<std::chrono::milliseconds> least;
+  for (const Listener& listener : *listeners()) {
+    const auto patience = listener.tracker->stall_after();
+    if (!least || patience < *least) least = patience;
+  }
+  return least;
+}
+
+void FileProgress::poll() const {
+  for (const Listener& listener : *listeners()) listener.tracker->poll();
+}
+
 void FileProgress::begin_read() {
   std::shared_ptr<const Listeners> told;
   {
@@ -253,7 +266,9 @@ void ReadAttempt::finish() {
     fresh = tensor_.nbytes_ - std::exchange(tensor_.counted_, tensor_.nbytes_);
   }
   end_state_ = LoadState::done;
-  tensor_.file_->end_read(LoadState::loading, fresh, is_first ? 1 : 0);
+  const auto& parts = tensor_.unfinished_parts_;
+  const bool completes_tensor = is_first && (!parts || parts->fetch_sub(1) == 1);
+  tensor_.file_->end_read(LoadState::loading, fresh, completes_tensor ? 1 : 0);
 }
 
 std::shared_ptr<FileProgress> start_file_progress(std::string path, size_t tensors_total,

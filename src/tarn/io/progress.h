@@ -5,6 +5,7 @@
 // those of the scopes the call was made in. A tracker owns one handler and decides when to call it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,6 +72,8 @@ class ProgressTracker {
   // whoever waits for a load; a reader that is blocked cannot.
   void poll();
 
+  std::chrono::milliseconds stall_after() const { return options_.stall_after; }
+
   // What the handler threw, or null.
   std::exception_ptr exception() const;
 
@@ -122,6 +126,11 @@ class FileProgress {
   // Throws OperationError (cancelled), with what a handler threw nested in it, if one did.
   void throw_if_cancelled() const;
 
+  // How long the handler with the least patience waits for a byte; nothing if nobody listens.
+  std::optional<std::chrono::milliseconds> stall_after() const;
+  // Polls all trackers.
+  void poll() const;
+
  private:
   friend class TensorProgress;
   friend class ReadAttempt;
@@ -144,19 +153,22 @@ class FileProgress {
   std::shared_ptr<const Listeners> listeners_;
 };
 
-// What one tensor has contributed to its file's progress, over all attempts to read it. Belongs to
-// the tensor's load operation; one attempt at a time.
+// What one tensor, or one part of it, has contributed to its file's progress, over all attempts to
+// read it. Belongs to its load operation; one attempt at a time.
 class TensorProgress {
  public:
-  TensorProgress(std::shared_ptr<FileProgress> file, uint64_t nbytes)
-      : file_(std::move(file)), nbytes_(nbytes) {}
+  // The parts of a tensor share `unfinished_parts`: the tensor is done when it has fallen to 0.
+  TensorProgress(std::shared_ptr<FileProgress> file, uint64_t nbytes,
+                 std::shared_ptr<std::atomic<size_t>> unfinished_parts = nullptr)
+      : file_(std::move(file)), nbytes_(nbytes), unfinished_parts_(std::move(unfinished_parts)) {}
 
  private:
   friend class ReadAttempt;
 
   std::shared_ptr<FileProgress> file_;
   uint64_t nbytes_;
-  std::mutex mutex_;  // guards what follows
+  std::shared_ptr<std::atomic<size_t>> unfinished_parts_;  // null if it is the whole tensor
+  std::mutex mutex_;                                       // guards what follows
   uint64_t counted_ = 0;
   bool is_done_ = false;
 };

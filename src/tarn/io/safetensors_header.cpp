@@ -251,6 +251,8 @@ class HeaderCheck {
 
 // As a JSON string, with its quotes.
 std::string quoted(std::string_view what, const std::string& text) {
+  check<std::overflow_error>(text.size() <= kMaxSafetensorsHeaderNbytes, "save_safetensors",
+                             "{} of {} bytes does not fit into a header.", what, text.size());
   try {
     return json(text).dump();
   } catch (const json::type_error&) {

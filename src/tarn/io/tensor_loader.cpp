@@ -1,0 +1,157 @@
+#include "tarn/io/tensor_loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "tarn/graph/host_context.h"
+#include "tarn/io/header_bytes.h"
+#include "tarn/io/io_error.h"
+#include "tarn/io/parallel_read.h"
+#include "tarn/ops/build.h"
+
+namespace tarn::io {
+
+namespace {
+
+// The parameters of a load node.
+struct Load {
+  std::shared_ptr<Reader> reader;
+  std::shared_ptr<const TensorPlace> tensor;
+  uint64_t begin;  // of the bytes to read, a range of the tensor's
+  uint64_t nbytes;
+  std::shared_ptr<TensorProgress> progress;
+  std::shared_ptr<StallWatch> stalls;
+};
+
+void reverse_bytes(char* data, size_t nbytes, size_t number_nbytes) {
+  for (char* number = data; number != data + nbytes; number += number_nbytes) {
+    std::reverse(number, number + number_nbytes);
+  }
+}
+
+// A bool with another value than these two is undefined behaviour, whatever a file says.
+void make_zero_or_one(char* data, size_t nbytes) {
+  for (size_t i = 0; i < nbytes; ++i) data[i] = data[i] != 0;
+}
+
+void run_load(const void* op, HostContext& context) {
+  const Load& load = *static_cast<const Load*>(op);
+  ReadAttempt attempt(*load.progress);
+  const StallWatch::Reading reading(*load.stalls);
+  char* data = reinterpret_cast<char*>(context.allocate(0).buffer.data());
+  ReadOptions options;
+  options.tensor = load.tensor->name;
+  options.whole_offset = load.tensor->begin;
+  options.whole_nbytes = load.tensor->nbytes;
+  options.stop = context.stop();
+  options.on_bytes = [&](size_t nbytes) { attempt.add_bytes(nbytes); };
+  try {
+    parallel_read(*load.reader, data, load.nbytes, load.begin, options);
+  } catch (const OperationError& error) {
+    if (error.kind() == FailureKind::cancelled) attempt.cancel();
+    throw;
+  }
+  if (load.tensor->swap_nbytes > 1) reverse_bytes(data, load.nbytes, load.tensor->swap_nbytes);
+  if (load.tensor->dtype == bool_) make_zero_or_one(data, load.nbytes);
+  attempt.finish();
+}
+
+const OpClass kLoadClass{.info = {"load", "file", "A tensor of a file, read when it is needed."},
+                         .family = OpFamily::host,
+                         .run = run_load,
+                         .may_block = true};
+
+Stream next_load_stream() {
+  // As many reads at once as a fast disk needs to be busy; each may use several threads.
+  static const std::vector<Stream> streams = [] {
+    const unsigned n = std::clamp(std::thread::hardware_concurrency(), 2u, 4u);
+    std::vector<Stream> made;
+    for (unsigned i = 0; i < n; ++i) made.push_back(new_stream(Device::cpu));
+    return made;
+  }();
+  static std::atomic<size_t> next{0};
+  return streams[next.fetch_add(1, std::memory_order_relaxed) % streams.size()];
+}
+
+Stream stream_for_load(StreamOrDevice s) {
+  const bool names_stream =
+      std::holds_alternative<Stream>(s) || std::holds_alternative<ThreadLocalStream>(s);
+  return names_stream ? to_stream(s) : next_load_stream();
+}
+
+Shape array_shape(const TensorPlace& place, const Reader& reader) {
+  Shape shape;
+  for (const int64_t dim : place.shape) {
+    if (dim > std::numeric_limits<ShapeElem>::max()) {
+      IoDetails details;
+      details.path = reader.label();
+      details.tensor = place.name;
+      throw io_error("load",
+                     fmt::format("no array can have the shape {}", shape_text(place.shape)),
+                     std::move(details));
+    }
+    shape.push_back(static_cast<ShapeElem>(dim));
+  }
+  return shape;
+}
+
+}  // namespace
+
+TensorPlace place_of(const SafetensorsEntry& entry) {
+  return {.name = entry.name,
+          .dtype = entry.dtype,
+          .shape = entry.shape,
+          .begin = entry.begin,
+          .nbytes = entry.nbytes()};
+}
+
+TensorLoader::TensorLoader(std::shared_ptr<Reader> reader, size_t n_tensors, uint64_t nbytes,
+                           StreamOrDevice s, const std::shared_ptr<ProgressTracker>& tracker)
+    : reader_(std::move(reader)),
+      progress_(start_file_progress(reader_->label(), n_tensors, nbytes, tracker)),
+      stalls_(std::make_shared<StallWatch>(progress_)),
+      stream_(std::move(s)) {}
+
+array TensorLoader::load(TensorPlace place) const {
+  Shape shape = array_shape(place, *reader_);
+  const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
+  Load load{reader_,        tensor,
+            tensor->begin,  tensor->nbytes,
+            std::make_shared<TensorProgress>(progress_, tensor->nbytes),
+            stalls_};
+  return make_node(Op(kLoadClass, std::move(load)), stream_for_load(stream_), std::move(shape),
+                   tensor->dtype);
+}
+
+std::vector<array> TensorLoader::load_parts(TensorPlace place, size_t max_part_nbytes,
+                                            Stream s) const {
+  const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
+  const size_t itemsize = tensor->dtype.size();
+  constexpr size_t kMaxSize = std::numeric_limits<ShapeElem>::max();
+  const size_t part_nbytes = std::clamp<size_t>(max_part_nbytes / itemsize, 1, kMaxSize) * itemsize;
+  const size_t n_parts = std::max<size_t>(1, (tensor->nbytes + part_nbytes - 1) / part_nbytes);
+  const auto unfinished = std::make_shared<std::atomic<size_t>>(n_parts);
+  std::vector<array> parts;
+  parts.reserve(n_parts);
+  for (size_t i = 0; i < n_parts; ++i) {
+    const uint64_t begin = i * part_nbytes;
+    const uint64_t nbytes = std::min<uint64_t>(part_nbytes, tensor->nbytes - begin);
+    Load load{reader_,
+              tensor,
+              tensor->begin + begin,
+              nbytes,
+              std::make_shared<TensorProgress>(progress_, nbytes, unfinished),
+              stalls_};
+    Shape shape{static_cast<ShapeElem>(nbytes / itemsize)};
+    parts.push_back(
+        make_node(Op(kLoadClass, std::move(load)), s, std::move(shape), tensor->dtype));
+  }
+  return parts;
+}
+
+}  // namespace tarn::io

@@ -1,0 +1,55 @@
+// Lazy arrays of the tensors of a file: each is a node that reads when it is evaluated.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tarn/graph/array.h"
+#include "tarn/io/progress.h"
+#include "tarn/io/reader.h"
+#include "tarn/io/safetensors_header.h"
+#include "tarn/io/stall_watch.h"
+#include "tarn/runtime/streams.h"
+
+namespace tarn::io {
+
+// Where a tensor's bytes are in its source, and what they mean.
+struct TensorPlace {
+  std::string name;  // named in failures
+  Dtype dtype = tarn::uint8;
+  std::vector<int64_t> shape;
+  uint64_t begin = 0;  // in bytes, from the start of the source
+  uint64_t nbytes = 0;
+  size_t swap_nbytes = 0;  // the size of the numbers whose bytes are to be reversed, or 0
+};
+
+TensorPlace place_of(const SafetensorsEntry& entry);
+
+// Makes the arrays of one source. They share the reader, which goes when the last of them has been
+// computed or dropped, and count in one FileProgress. Copies are the same loader.
+class TensorLoader {
+ public:
+  // `n_tensors` of together `nbytes` will be loaded; reports go to the open scopes of this thread
+  // and to `tracker`, unless null. Nodes go to `s` if it names a stream, else in turn to a few
+  // streams kept for loading, so that several tensors are read at once.
+  TensorLoader(std::shared_ptr<Reader> reader, size_t n_tensors, uint64_t nbytes, StreamOrDevice s,
+               const std::shared_ptr<ProgressTracker>& tracker = nullptr);
+
+  // The tensor. Throws OperationError (io) if its shape is more than an array can have.
+  // Requires, as load_parts: no tensor is loaded twice, or else its progress counts twice.
+  array load(TensorPlace place) const;
+
+  // Its elements, flat and in order, in arrays of at most `max_part_nbytes` each, or one element.
+  // Their failures speak of the tensor. All on `s`.
+  std::vector<array> load_parts(TensorPlace place, size_t max_part_nbytes, Stream s) const;
+
+ private:
+  std::shared_ptr<Reader> reader_;
+  std::shared_ptr<FileProgress> progress_;
+  std::shared_ptr<StallWatch> stalls_;
+  StreamOrDevice stream_;
+};
+
+}  // namespace tarn::io
