@@ -90,9 +90,9 @@ class BasicOutcome {
     if (Sync::spin([this] { return is_settled(); })) return true;
     WaitBucket<Sync>& b = bucket();
     std::unique_lock lock(b.mutex);
-    if (settled_state(state_.fetch_or(kHasWaiters))) return true;
     for (;;) {
-      if (is_settled()) return true;
+      // Each time: the failure that woke this thread may have been reset meanwhile, flag and all.
+      if (settled_state(state_.fetch_or(kHasWaiters))) return true;
       if (interrupted()) return false;
       if (!deadline) {
         b.settled.wait(lock);

@@ -29,12 +29,11 @@ class BasicTask {
 
 // Thread-safe. Lock order: queues by the index of their streams, then an outcome's bucket, then the
 // pool.
-template <class Sync>
+template <class Sync, class Pool = BasicWorkerPool<Sync>>
 class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
  public:
   using Task = BasicTask<Sync>;
   using Outcome = BasicOutcome<Sync>;
-  using Pool = BasicWorkerPool<Sync>;
 
   // `no_thread` is the failure of tasks for which no thread can be had.
   BasicStreamQueue(Pool& pool, FailurePtr no_thread)

@@ -1,0 +1,209 @@
+// The runtime's core under the model: streams, batches and outcomes as they are, with steps whose
+// bodies are a few lines.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "checker.h"
+#include "model_sync.h"
+#include "tarn/runtime/batch.h"
+#include "tarn/runtime/outcome.h"
+#include "tarn/runtime/stream_queue.h"
+#include "tarn/runtime/worker_pool.h"
+
+namespace tarn {
+
+// Outcomes that share a bucket depend on each other, which multiplies the executions: so each has
+// its own here, and tests of shared buckets say so.
+struct ModelBuckets {
+  static constexpr int kMax = 8;
+  int n_used = kMax;
+  WaitBucket<model::ModelSync> bucket[kMax];
+};
+
+template <>
+inline WaitBucket<model::ModelSync>& wait_bucket<model::ModelSync>(const void* outcome) noexcept {
+  // Addresses differ between executions: the bucket is that of the outcome's place in its array.
+  auto place = reinterpret_cast<uintptr_t>(outcome) / sizeof(BasicOutcome<model::ModelSync>);
+  auto& buckets = model::per_execution<ModelBuckets>();
+  return buckets.bucket[place % buckets.n_used];
+}
+
+}  // namespace tarn
+
+namespace tarn::model {
+
+using ModelOutcome = BasicOutcome<ModelSync>;
+using ModelTask = BasicTask<ModelSync>;
+
+// Runs each submission on a thread of its own: the least that a pool can do, so that exploring the
+// queues is not multiplied by exploring a pool. The real pool is explored by itself.
+class ThreadPerSubmission {
+ public:
+  explicit ThreadPerSubmission(std::optional<ModelSync::clock::duration> = {}) {}
+  bool submit(BasicRunnable<ModelSync>& runnable) noexcept {
+    try {
+      ModelSync::thread([&runnable] { runnable.run(); }).detach();
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  }
+};
+
+inline FailurePtr make_record(FailureKind kind, uint64_t node) {
+  auto record = std::make_shared<Failure>();
+  record->kind = kind;
+  record->node = node;
+  return record;
+}
+
+// One node of a graph: its inputs are nodes before it.
+struct ModelNode {
+  int stream;
+  std::vector<int> inputs;
+};
+
+// What a step of the model refers to in its world.
+struct ModelStep {
+  std::vector<ModelOutcome*> inputs;
+  ModelOutcome* outcome;
+  Plain<int>* value;                 // what the node computes; a race if read too early
+  std::function<FailurePtr()> body;  // null: a value
+
+  size_t n_inputs() const noexcept { return inputs.size(); }
+  const ModelOutcome* input(size_t i) const noexcept { return inputs[i]; }
+  FailurePtr compute() noexcept {
+    for (ModelOutcome* input : inputs) {
+      if (input->is_failed()) return input->failure();
+    }
+    return body ? body() : nullptr;
+  }
+  void settle_value() noexcept {
+    *value = 1;
+    outcome->settle_value();
+  }
+  void settle_failure(const FailurePtr& failure) noexcept { outcome->settle_failure(failure); }
+  void finish() noexcept {}
+};
+using ModelBatch = BasicBatch<ModelSync, ModelStep>;
+
+// A graph of nodes on streams. Lives until all threads of the execution have ended: see make_world.
+template <class Pool = ThreadPerSubmission>
+class ModelWorld {
+ public:
+  using Queue = BasicStreamQueue<ModelSync, Pool>;
+
+  explicit ModelWorld(std::vector<ModelNode> graph, int n_streams)
+      : graph_(std::move(graph)),
+        outcomes_(new ModelOutcome[graph_.size()]),
+        values_(new Plain<int>[graph_.size()]) {
+    for (int s = 0; s < n_streams; ++s) {
+      queues_.push_back(std::make_unique<Queue>(pool_, make_record(FailureKind::abandoned, 100)));
+    }
+    for (auto& body : bodies_) body = nullptr;
+  }
+
+  size_t size() const { return graph_.size(); }
+  ModelOutcome& outcome(int node) { return outcomes_[node]; }
+  int value(int node) { return values_[node]; }
+  Queue& queue(int stream) { return *queues_[stream]; }
+  void set_body(int node, std::function<FailurePtr()> body) { bodies_[node] = std::move(body); }
+
+  // One batch per stream with these nodes, in order; all batches enter their queues at one instant.
+  std::vector<ModelBatch*> post(const std::vector<int>& nodes, bool cancellable = false) {
+    return post(nodes, cancellable, false);
+  }
+  // The same, run by the calling thread if the stream is idle.
+  void post_inline(const std::vector<int>& nodes) { post(nodes, false, true); }
+
+  // Settles what has not settled of these batches with `why`, as an evaluation that is cancelled
+  // does.
+  void cancel(const std::vector<ModelBatch*>& batches, const FailurePtr& why) {
+    for (size_t s = 0; s < batches.size(); ++s) {
+      if (batches[s] == nullptr) continue;
+      for (size_t i = 0; i < batches[s]->n_steps(); ++i) {
+        ModelOutcome& outcome = *batches[s]->step(i).outcome;
+        if (batches[s]->claim(i)) outcome.settle_failure(why);
+      }
+      queues_[s]->wake();
+      batches[s]->drop();
+    }
+  }
+
+  std::vector<int> all_nodes() const {
+    std::vector<int> nodes;
+    for (size_t i = 0; i < graph_.size(); ++i) nodes.push_back(int(i));
+    return nodes;
+  }
+
+ private:
+  std::vector<ModelBatch*> post(const std::vector<int>& nodes, bool cancellable, bool run_inline) {
+    std::vector<std::vector<ModelStep>> steps(queues_.size());
+    for (int node : nodes) {
+      ModelStep step{{}, &outcomes_[node], &values_[node], bodies_[node]};
+      for (int input : graph_[node].inputs) step.inputs.push_back(&outcomes_[input]);
+      steps[graph_[node].stream].push_back(std::move(step));
+    }
+    std::vector<ModelBatch*> batches(queues_.size());
+    for (size_t s = 0; s < queues_.size(); ++s) {
+      if (steps[s].empty()) continue;
+      batches[s] = new ModelBatch(std::move(steps[s]), cancellable);
+      batches[s]->commit(make_record(FailureKind::abandoned, 101));
+      if (cancellable) batches[s]->share();
+      queues_[s]->mutex().lock();
+    }
+    std::vector<bool> must_start(queues_.size());
+    for (size_t s = 0; s < queues_.size(); ++s) {
+      if (batches[s] != nullptr) must_start[s] = queues_[s]->push(*batches[s]);
+    }
+    for (size_t s = 0; s < queues_.size(); ++s) {
+      if (batches[s] != nullptr) queues_[s]->mutex().unlock();
+    }
+    for (size_t s = 0; s < queues_.size(); ++s) {
+      if (!must_start[s]) continue;
+      if (run_inline) {
+        queues_[s]->run_inline(*batches[s]);
+      } else {
+        queues_[s]->start();
+      }
+    }
+    return batches;
+  }
+
+  std::vector<ModelNode> graph_;
+  std::unique_ptr<ModelOutcome[]> outcomes_;
+  std::unique_ptr<Plain<int>[]> values_;
+  std::function<FailurePtr()> bodies_[8];
+  Pool pool_{std::nullopt};
+  std::vector<std::unique_ptr<Queue>> queues_;
+};
+
+template <class Pool = ThreadPerSubmission>
+ModelWorld<Pool>& make_world(const std::vector<ModelNode>& graph, int n_streams) {
+  auto& world = per_execution<std::unique_ptr<ModelWorld<Pool>>>();
+  world = std::make_unique<ModelWorld<Pool>>(graph, n_streams);
+  return *world;
+}
+
+// The reference: which root each node of a graph must fail with, 0 for a value. Node i fails by
+// itself with root i + 1 if `fails(i)`.
+template <class Fails>
+std::vector<uint64_t> expected_roots(const std::vector<ModelNode>& graph, Fails fails) {
+  std::vector<uint64_t> roots;
+  for (size_t i = 0; i < graph.size(); ++i) {
+    uint64_t root = 0;
+    for (int input : graph[i].inputs) {
+      if (root == 0) root = roots[input];
+    }
+    if (root == 0 && fails(int(i))) root = i + 1;
+    roots.push_back(root);
+  }
+  return roots;
+}
+
+}  // namespace tarn::model
