@@ -11,6 +11,7 @@
 
 #include "tarn/graph/array.h"
 #include "tarn/ops/elementwise_op.h"
+#include "tarn/ops/tensor_stats.h"
 #include "tarn/runtime/streams.h"
 
 namespace tarn {
@@ -148,11 +149,16 @@ array argmin(const array& a, bool keepdims, StreamOrDevice s = {});
 inline array argmin(const array& a, StreamOrDevice s = {}) { return argmin(a, false, s); }
 array argmin(const array& a, int axis, bool keepdims = false, StreamOrDevice s = {});
 
-// exp(a) over its sum along the axes. `precise` computes 16-bit floats in float32 throughout.
+// exp(a) over its sum along the axes. 16-bit floats are always computed in float32, which is what
+// `precise` asks for in MLX.
 array softmax(const array& a, const std::vector<int>& axes, bool precise = false,
               StreamOrDevice s = {});
 array softmax(const array& a, bool precise = false, StreamOrDevice s = {});
 array softmax(const array& a, int axis, bool precise = false, StreamOrDevice s = {});
+
+// The fields of TensorStats, in a pass over `a`: a float64 vector. See ops/tensor_stats.h.
+array tensor_stats(const array& a, NumberFormat format = NumberFormat::of_dtype,
+                   StreamOrDevice s = {});
 
 // Whether all elements are equal; false for different shapes. A bool scalar.
 array array_equal(const array& a, const array& b, bool equal_nan, StreamOrDevice s = {});

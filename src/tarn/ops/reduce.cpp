@@ -131,12 +131,12 @@ array argmin(const array& a, bool keepdims, StreamOrDevice s) {
   return arg_reduce_all(false, a, keepdims, s);
 }
 
-array softmax(const array& a, const std::vector<int>& axes, bool precise, StreamOrDevice s) {
+array softmax(const array& a, const std::vector<int>& axes, bool, StreamOrDevice s) {
   std::vector<int> over = normalize_axes(axes, int(a.ndim()), "softmax");
   array x = as_inexact(a, s);
   check(x.dtype() != complex64, "softmax", "is not defined for complex arrays.");
   if (x.size() == 0) return x;
-  return make_node(Op(kKernelClass<ops::Softmax>, ops::Softmax{std::move(over), precise}),
+  return make_node(Op(kKernelClass<ops::Softmax>, ops::Softmax{std::move(over)}),
                    to_stream(s), x.shape(), x.dtype(), x);
 }
 array softmax(const array& a, bool precise, StreamOrDevice s) {

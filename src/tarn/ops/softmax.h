@@ -6,13 +6,13 @@
 
 namespace tarn::ops {
 
-// Along each line through the axes: exp(x - max) over its sum. Floating dtypes.
+// Along each line through the axes: exp(x - max) over its sum. Floating dtypes; 16-bit ones are
+// computed in float32.
 struct Softmax {
   static constexpr OpInfo info{"softmax", "a, axes=None, precise=False",
                                "Exponentials of the elements over their sum."};
 
   std::vector<int> axes;  // ascending
-  bool precise;
 };
 
 }  // namespace tarn::ops

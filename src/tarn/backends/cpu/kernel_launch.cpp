@@ -1,7 +1,15 @@
 #include "tarn/backends/cpu/kernel_launch.h"
 
+#include <type_traits>
+
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
+#include "tarn/kernels/cpu/indexing.h"
+#include "tarn/kernels/cpu/linalg.h"
+#include "tarn/kernels/cpu/matmul.h"
+#include "tarn/kernels/cpu/reduce.h"
+#include "tarn/kernels/cpu/softmax.h"
+#include "tarn/kernels/cpu/tensor_stats.h"
 #include "tarn/ops/kernel_ops.h"
 
 namespace tarn::cpu {
@@ -11,11 +19,20 @@ namespace {
 using Views = std::span<const View>;
 
 void run(const ops::Arange& op, Views, Views out) { arange(op.start, op.step, out[0]); }
+void run(const ops::ArgReduce& op, Views in, Views out) {
+  arg_reduce(op.is_max, in[0], op.axis, out[0]);
+}
+void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
 void run(const ops::Eye& op, Views, Views out) { eye(op.k, out[0]); }
-template <class T>
-void run(const T&, Views, Views) {
-  throw std::runtime_error("no kernel yet");
+void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
+void run(const ops::Matmul&, Views in, Views out) { matmul(in[0], in[1], out[0]); }
+void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
+void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
+void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
+void run(const ops::Take& op, Views in, Views out) { take(in[0], in[1], op.axis, out[0]); }
+void run(const ops::TensorStats& op, Views in, Views out) {
+  tensor_stats(op.format, in[0], out[0]);
 }
 
 template <class T>
