@@ -67,14 +67,14 @@ class TestArray {
   template <class T, class F>
   void for_each(F f) {
     if (size_of_shape(layout_.shape) == 0) return;
-    std::vector<int32_t> index(layout_.shape.size(), 0);
-    T* const data = view().as<T>();
-    for (int64_t position = 0;; ++position) {
-      int64_t offset = 0;
-      for (size_t axis = 0; axis < index.size(); ++axis) {
-        offset += index[axis] * layout_.strides[axis];
-      }
-      f(data[offset], position);
+    const size_t ndim = layout_.shape.size();
+    const int32_t cols = ndim > 0 ? layout_.shape.back() : 1;
+    const int64_t col_stride = ndim > 0 ? layout_.strides.back() : 0;
+    std::vector<int32_t> index(std::max<size_t>(ndim, 1) - 1, 0);
+    for (int64_t position = 0;;) {
+      T* row = view().as<T>();
+      for (size_t axis = 0; axis < index.size(); ++axis) row += index[axis] * layout_.strides[axis];
+      for (int32_t col = 0; col < cols; ++col) f(row[col * col_stride], position++);
       size_t axis = index.size();
       while (axis > 0 && ++index[axis - 1] == layout_.shape[axis - 1]) index[--axis] = 0;
       if (axis == 0) return;
@@ -90,13 +90,6 @@ class TestArray {
   template <class T>
   void set(const std::vector<T>& values) {
     for_each<T>([&](T& x, int64_t i) { x = values[static_cast<size_t>(i)]; });
-  }
-  // From any numbers, rounded to the dtype.
-  template <class T>
-  void set_from(const std::vector<double>& values) {
-    for_each<T>([&](T& x, int64_t i) {
-      x = static_cast<T>(static_cast<float>(values[static_cast<size_t>(i)]));
-    });
   }
 
  private:

@@ -1,8 +1,5 @@
 #include "tarn/kernels/cpu/copy.h"
 
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -10,14 +7,13 @@
 
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/copy_words.h"
+#include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/strided_index.h"
 
 namespace tarn::cpu {
 
 namespace {
 
-// Below this many bytes a copy takes less time than waking another core.
-constexpr int64_t kParallelBytes = 512 << 10;
 // Bytes of one task: large against what a task costs, small against the second-level cache.
 constexpr int64_t kTaskBytes = 128 << 10;
 // From here on the target is written past the caches, which saves reading it first: the reader will
@@ -146,14 +142,11 @@ class BlockedCopy {
 
   void run() const {
     const int64_t n_tasks = n_planes_ * row_blocks_ * col_blocks_;
-    if (nbytes_ < kParallelBytes) {
-      run_tasks(0, n_tasks);
-      return;
-    }
-    const int64_t bytes_per_task = nbytes_ / n_tasks;
-    const int64_t grain = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(1, bytes_per_task));
-    tbb::parallel_for(tbb::blocked_range<int64_t>(0, n_tasks, grain),
-                      [&](const auto& range) { run_tasks(range.begin(), range.end()); });
+    const int64_t bytes_per_task = std::max<int64_t>(1, nbytes_ / n_tasks);
+    const int64_t grain = std::max<int64_t>(1, kTaskBytes / bytes_per_task);
+    parallel_ranges(n_tasks, grain, [&](RangeQueue& queue) {
+      for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tasks(r.begin, r.end);
+    });
   }
 
  private:

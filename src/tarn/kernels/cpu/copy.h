@@ -8,7 +8,7 @@
 
 namespace tarn::cpu {
 
-// Copies each element of `from` to the same index of `to`, on all cores if there are many.
+// Copies each element of `from` to the same index of `to`.
 // Requires: same shape and element size; the elements of `to` are distinct places, and none of them
 // is read through `from`.
 void copy(const View& from, const View& to);

@@ -1,8 +1,5 @@
 #include "tarn/kernels/cpu/creation.h"
 
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cassert>
 #include <type_traits>
@@ -11,12 +8,12 @@
 #include "tarn/base/half.h"
 #include "tarn/base/shape.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
 
 namespace {
 
-constexpr int64_t kParallelElements = 128 << 10;
 constexpr int64_t kTaskElements = 32 << 10;
 
 // Conversion with the wrap-around of integer arithmetic where a cast would be undefined.
@@ -62,12 +59,10 @@ void arange(double start, double step, const View& to) {
       assert(false && "arange of bool");
     } else {
       T* const data = to.as<T>();
-      if (to.size < kParallelElements) {
-        arange_range(start, step, data, 0, to.size);
-        return;
-      }
-      tbb::parallel_for(tbb::blocked_range<int64_t>(0, to.size, kTaskElements), [=](const auto& r) {
-        arange_range(start, step, data, r.begin(), r.end());
+      parallel_ranges(to.size, kTaskElements, [=](RangeQueue& queue) {
+        for (auto r = queue.next(); r.begin < r.end; r = queue.next()) {
+          arange_range(start, step, data, r.begin, r.end);
+        }
       });
     }
   });

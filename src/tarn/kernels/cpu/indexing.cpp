@@ -1,8 +1,6 @@
 #include "tarn/kernels/cpu/indexing.h"
 
 #include <fmt/format.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
 #include <xmmintrin.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include "tarn/base/failure.h"
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/strided_index.h"
 
 namespace tarn::cpu {
@@ -24,9 +23,6 @@ namespace {
 // Indices that are resolved together: enough reads in flight to hide the latency of memory, few
 // enough that what they prefetch is still in the first-level cache when it is used.
 constexpr int64_t kBatch = 128;
-// Below this many bytes, and lookups, waking another core does not pay.
-constexpr int64_t kParallelBytes = 512 << 10;
-constexpr int64_t kParallelRows = 32 << 10;
 constexpr int64_t kTaskBytes = 64 << 10;
 // A longer row is fetched ahead by the hardware once its first line has been asked for.
 constexpr int64_t kPrefetchedBytes = 256;
@@ -75,13 +71,10 @@ class Take {
 
   void run() {
     const int64_t n_rows = size_of_shape(outer_shape_) * indices_.size;
-    if (n_rows < kParallelRows && n_rows * row_bytes_ < kParallelBytes) {
-      take_rows(0, n_rows);
-    } else {
-      const int64_t grain = std::clamp<int64_t>(kTaskBytes / row_bytes_, 1, 32 * kBatch);
-      tbb::parallel_for(tbb::blocked_range<int64_t>(0, n_rows, grain),
-                        [&](const auto& range) { take_rows(range.begin(), range.end()); });
-    }
+    const int64_t grain = std::clamp<int64_t>(kTaskBytes / row_bytes_, 1, 32 * kBatch);
+    parallel_ranges(n_rows, grain, [&](RangeQueue& queue) {
+      for (auto r = queue.next(); r.begin < r.end; r = queue.next()) take_rows(r.begin, r.end);
+    });
     const int64_t bad = first_bad_.load(std::memory_order_relaxed);
     if (bad != kNone) throw_out_of_bounds(bad);
   }

@@ -1,0 +1,13 @@
+// The parts of one instruction set's kernels for matrix products; each is a file.
+#pragma once
+
+#include <hwy/highway.h>
+
+#include "tarn/kernels/cpu/matmul_kernels.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+void add_matmul_tiles(cpu::MatmulKernels& kernels);
+void add_matvecs(cpu::MatmulKernels& kernels);
+
+}  // namespace tarn::HWY_NAMESPACE

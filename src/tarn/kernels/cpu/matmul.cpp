@@ -1,0 +1,225 @@
+#include "tarn/kernels/cpu/matmul.h"
+
+#include <algorithm>
+#include <cassert>
+#include <memory>
+#include <new>
+
+#include "tarn/base/layout.h"
+#include "tarn/kernels/cpu/creation.h"
+#include "tarn/kernels/cpu/matmul_kernels.h"
+#include "tarn/kernels/cpu/matmul_onednn.h"
+#include "tarn/kernels/cpu/matvec.h"
+#include "tarn/kernels/cpu/parallel.h"
+#include "tarn/kernels/cpu/strided_index.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+// Tiles are made smaller until there are this many, but not for fewer multiplications each.
+constexpr int64_t kEnoughTiles = 64;
+constexpr int64_t kMinTileWork = 2 << 20;
+// Largest tile: what is packed of it and its sums stay in a second-level cache of 1 MiB.
+constexpr int64_t kMaxTileRows = 192;
+constexpr int64_t kMaxTileRowBytes = 1536;
+// Tiles are multiples of what the innermost loops do at once, oneDNN's and ours.
+constexpr int64_t kRowStep = 8;
+constexpr int64_t kColStep = 48;
+// Below this many multiplications a call of oneDNN costs more than it gains.
+constexpr int64_t kMinOnednnWork = 64 * 1024;
+
+// All products of a batch; a, b and to in this order. Strides in elements.
+struct Product {
+  Dtype dtype;
+  const char* a;
+  const char* b;
+  char* to;
+  int64_t m, n, k;
+  int64_t a_row, a_col, b_row, b_col, to_row;
+  Shape batch;
+  Strides batch_strides[3];
+};
+
+// A batch of a that meets one and the same b is a taller a.
+void merge_batch_into_rows(Product& p) {
+  while (!p.batch.empty()) {
+    const auto [a, b, to] =
+        std::tuple(p.batch_strides[0].back(), p.batch_strides[1].back(), p.batch_strides[2].back());
+    const bool merges = b == 0 && (p.m == 1 || (a == p.m * p.a_row && to == p.m * p.to_row));
+    if (!merges) return;
+    if (p.m == 1) {
+      p.a_row = a;
+      p.to_row = to;
+    }
+    p.m *= p.batch.back();
+    p.batch.pop_back();
+    for (Strides& strides : p.batch_strides) strides.pop_back();
+  }
+}
+
+Product describe(const View& a, const View& b, const View& to) {
+  const int ndim = to.ndim;
+  const auto strides = [&](const View& view) {
+    return Strides(view.strides, view.strides + ndim - 2);
+  };
+  Product p{to.dtype,
+            a.as<const char>(),
+            b.as<const char>(),
+            to.as<char>(),
+            to.shape[ndim - 2],
+            to.shape[ndim - 1],
+            a.shape[ndim - 1],
+            a.strides[ndim - 2],
+            a.strides[ndim - 1],
+            b.strides[ndim - 2],
+            b.strides[ndim - 1],
+            to.shape[ndim - 1],
+            Shape(to.shape, to.shape + ndim - 2),
+            {strides(a), strides(b), strides(to)}};
+  collapse_dims(p.batch, p.batch_strides);
+  merge_batch_into_rows(p);
+  return p;
+}
+
+// Does the product as vector × matrix if it is one.
+bool multiplied_as_matvec(const Product& p) {
+  if (p.m != 1 && p.n != 1) return false;
+  const bool row = p.m == 1;
+  const MatvecBatch work{p.dtype,
+                         row ? p.a : p.b,
+                         row ? p.a_col : p.b_row,
+                         row ? p.b : p.a,
+                         row ? p.b_row : p.a_col,
+                         row ? p.b_col : p.a_row,
+                         p.to,
+                         p.k,
+                         row ? p.n : p.m,
+                         {p.batch.data(), p.batch.size()},
+                         p.batch_strides[row ? 0 : 1].data(),
+                         p.batch_strides[row ? 1 : 0].data()};
+  if (!takes_matvec(work)) return false;
+  matvec(work);
+  return true;
+}
+
+// Memory of a thread that lives as long as the thread: products come in series.
+class Scratch {
+ public:
+  void* at_least(int64_t nbytes) {
+    if (nbytes > size_) {
+      size_ = 0;
+      memory_.reset(new (std::align_val_t{64}) std::byte[nbytes]);
+      size_ = nbytes;
+    }
+    return memory_.get();
+  }
+
+ private:
+  struct Delete {
+    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<std::byte[], Delete> memory_;
+  int64_t size_ = 0;
+};
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The size of the pieces when n is cut into `count` about equal ones of a multiple of `step`.
+int64_t piece(int64_t n, int64_t count, int64_t step) {
+  return std::min(n, ceil_div(ceil_div(n, count), step) * step);
+}
+
+// A product cut into tiles, numbered through the batch.
+class TiledProduct {
+ public:
+  explicit TiledProduct(const Product& p) : p_(p) {
+    const int64_t max_cols = kMaxTileRowBytes / std::max<int64_t>(4, p.dtype.size());
+    int64_t row_tiles = ceil_div(p.m, kMaxTileRows);
+    int64_t col_tiles = ceil_div(p.n, max_cols);
+    const int64_t batch = size_of_shape(p.batch);
+    for (;;) {
+      rows_ = piece(p.m, row_tiles, kRowStep);
+      cols_ = piece(p.n, col_tiles, kColStep);
+      row_tiles_ = ceil_div(p.m, rows_);
+      col_tiles_ = ceil_div(p.n, cols_);
+      n_tiles_ = batch * row_tiles_ * col_tiles_;
+      if (n_tiles_ >= kEnoughTiles || rows_ * cols_ * p.k < 2 * kMinTileWork) break;
+      if (rows_ <= kRowStep && cols_ <= kColStep) break;
+      if (cols_ > std::max(kColStep, rows_)) {
+        col_tiles = 2 * col_tiles_;
+      } else {
+        row_tiles = 2 * row_tiles_;
+      }
+    }
+    const int64_t tile_work = rows_ * cols_ * p.k;
+    by_onednn_ = tile_work >= kMinOnednnWork && onednn_is_faster(p.dtype);
+  }
+
+  void run() const {
+    const int64_t grain = std::max<int64_t>(1, kMinTileWork / (rows_ * cols_ * p_.k));
+    parallel_ranges(n_tiles_, grain, [&](RangeQueue& queue) {
+      for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tiles(r.begin, r.end);
+    });
+  }
+
+ private:
+  void run_tiles(int64_t begin, int64_t end) const {
+    const int64_t tiles_of_one = row_tiles_ * col_tiles_;
+    StridedIndex<3> batch(p_.batch, {p_.batch_strides[0].data(), p_.batch_strides[1].data(),
+                                     p_.batch_strides[2].data()});
+    batch.seek(begin / tiles_of_one);
+    int64_t tile = begin % tiles_of_one;
+    for (int64_t t = begin; t < end; ++t) {
+      multiply(batch, tile / col_tiles_ * rows_, tile % col_tiles_ * cols_);
+      if (++tile < tiles_of_one) continue;
+      tile = 0;
+      batch.next();
+    }
+  }
+
+  void multiply(const StridedIndex<3>& batch, int64_t row, int64_t col) const {
+    const int64_t itemsize = p_.dtype.size();
+    const MatmulTile tile{p_.a + (batch.offset(0) + row * p_.a_row) * itemsize,
+                          p_.a_row,
+                          p_.a_col,
+                          p_.b + (batch.offset(1) + col * p_.b_col) * itemsize,
+                          p_.b_row,
+                          p_.b_col,
+                          p_.to + (batch.offset(2) + row * p_.to_row + col) * itemsize,
+                          p_.to_row,
+                          std::min(rows_, p_.m - row),
+                          std::min(cols_, p_.n - col),
+                          p_.k};
+    if (by_onednn_ && onednn_takes(tile)) {
+      (p_.dtype == float32 ? onednn_multiply_float32 : onednn_multiply_bfloat16)(tile);
+      return;
+    }
+    thread_local Scratch scratch;
+    const auto kernel = matmul_kernels().tile[static_cast<int>(p_.dtype.val())];
+    kernel(tile, scratch.at_least(matmul_scratch_bytes(p_.dtype, tile.m, tile.n, tile.k)));
+  }
+
+  const Product& p_;
+  int64_t rows_, cols_;  // of a tile
+  int64_t row_tiles_, col_tiles_;
+  int64_t n_tiles_;
+  bool by_onednn_;
+};
+
+}  // namespace
+
+void matmul(const View& a, const View& b, const View& to) {
+  assert(to.ndim >= 2 && a.ndim == to.ndim && b.ndim == to.ndim);
+  assert(a.dtype == to.dtype && b.dtype == to.dtype && is_row_contiguous(to));
+  if (to.size == 0) return;
+  if (a.shape[a.ndim - 1] == 0) {
+    const uint64_t zero = 0;
+    fill(&zero, to);
+    return;
+  }
+  const Product product = describe(a, b, to);
+  if (!multiplied_as_matvec(product)) TiledProduct(product).run();
+}
+
+}  // namespace tarn::cpu

@@ -1,0 +1,15 @@
+// Matrix products.
+#pragma once
+
+#include "tarn/base/view.h"
+
+namespace tarn::cpu {
+
+// to[…, i, j] = sum over p of a[…, i, p] * b[…, p, j], for float16, bfloat16, float32, float64 and
+// complex64. Sums of 16-bit floats are kept in float and rounded once. The result depends on shapes
+// and layouts only, not on the number of threads.
+// Requires: all of one such dtype; at least two axes; leading axes of `a` and `b` broadcast to
+// those of `to` already; `to` is row-contiguous. Inputs may have any strides.
+void matmul(const View& a, const View& b, const View& to);
+
+}  // namespace tarn::cpu

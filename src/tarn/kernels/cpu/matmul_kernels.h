@@ -1,0 +1,52 @@
+// The inner loops of matrix products, one table per instruction set.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tarn/base/dtype.h"
+
+namespace tarn::cpu {
+
+// c = a · b for one tile. Strides are in elements and may be anything; columns of c are adjacent.
+struct MatmulTile {
+  const void* a;
+  int64_t a_row, a_col;
+  const void* b;
+  int64_t b_row, b_col;
+  void* c;
+  int64_t c_row;
+  int64_t m, n, k;
+};
+
+// Products are packed in blocks of this depth.
+inline constexpr int64_t kMatmulDepth = 256;
+
+// y[j] = sum of x[i] * b(i, j) over i < n_inner, for j < n_outer.
+struct MatvecPart {
+  const void* x;  // of the type that sums are kept in, adjacent
+  const void* b;
+  int64_t stride;  // of b, in elements, along the axis that is not adjacent
+  void* y;         // of the type that sums are kept in
+  int64_t n_inner, n_outer;
+};
+
+// By dtype; null where there is none. Sums of 16-bit floats are kept in float, others in their own
+// type. The functions allocate nothing and run on the calling thread.
+struct MatmulKernels {
+  void (*tile[kDtypeCount])(const MatmulTile& tile, void* scratch);
+  // b is adjacent along i, and along j.
+  void (*matvec_inner[kDtypeCount])(const MatvecPart& part);
+  void (*matvec_outer[kDtypeCount])(const MatvecPart& part);
+};
+
+// Bytes of scratch, aligned to 64, that a tile needs.
+int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k);
+
+// Those of the instruction set that kernels() has chosen.
+const MatmulKernels& matmul_kernels();
+
+// Those of all instruction sets that this CPU can run, widest first.
+std::span<const MatmulKernels> runnable_matmul_kernels();
+
+}  // namespace tarn::cpu

@@ -1,0 +1,144 @@
+#include "tarn/kernels/cpu/matmul_onednn.h"
+
+#include <cpuid.h>
+#include <dnnl.h>
+#include <dnnl_debug.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <dnnl.hpp>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string_view>
+
+#include "tarn/kernels/cpu/kernel_table.h"
+
+// Of GNU OpenMP, which Debian's oneDNN runs on. Not from <omp.h>, which clang does not find.
+extern "C" {
+int omp_get_max_threads();
+void omp_set_num_threads(int n);
+}
+
+namespace tarn::cpu {
+
+namespace {
+
+// oneDNN spreads work over OpenMP's threads. Ours are oneTBB's: each tile is multiplied by the one
+// thread that asks for it. OpenMP's setting belongs to the calling thread, which may be the user's.
+class OneOpenMpThread {
+ public:
+  OneOpenMpThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneOpenMpThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneOpenMpThread(const OneOpenMpThread&) = delete;
+  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
+
+ private:
+  const int before_;
+};
+
+// TARN_ISA holds for oneDNN, too. It refuses if it has been used before in this process; then it
+// keeps the instruction set it has chosen.
+void limit_instruction_set() {
+  if (std::string_view(kernels().isa) == "avx2") dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
+}
+
+bool is_amd() {
+  unsigned max_leaf, ebx, ecx, edx;
+  return __get_cpuid(0, &max_leaf, &ebx, &ecx, &edx) && ebx == signature_AMD_ebx;
+}
+
+bool bfloat16_is_fast() {
+  const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+  // Intel's processors take two cycles for VDPBF16PS, half the rate of FMAs: there bfloat16 is made
+  // for AMX.
+  if (isa == dnnl_cpu_isa_avx512_core_bf16) return is_amd();
+  return isa == dnnl_cpu_isa_avx512_core_amx;
+}
+
+struct BlasOperand {
+  char order;  // 'N': rows are adjacent elements; 'T': columns are
+  int64_t stride;
+  bool ok;
+};
+
+BlasOperand blas_operand(int64_t row_stride, int64_t col_stride, int64_t rows, int64_t cols) {
+  if (cols == 1) col_stride = 1;
+  if (rows == 1 && col_stride == 1) row_stride = cols;
+  if (col_stride == 1 && row_stride >= cols) return {'N', row_stride, true};
+  if (rows == 1) row_stride = 1;
+  return {'T', col_stride, row_stride == 1 && col_stride >= rows};
+}
+
+BlasOperand blas_a(const MatmulTile& t) { return blas_operand(t.a_row, t.a_col, t.m, t.k); }
+BlasOperand blas_b(const MatmulTile& t) { return blas_operand(t.b_row, t.b_col, t.k, t.n); }
+
+void throw_unless_ok(dnnl_status_t status) {
+  if (status == dnnl_success) return;
+  if (status == dnnl_out_of_memory) throw std::bad_alloc();
+  throw std::runtime_error(fmt::format("[matmul] oneDNN reports {}", dnnl_status2str(status)));
+}
+
+}  // namespace
+
+bool onednn_is_faster(Dtype dtype) {
+  static const bool fast_bfloat16 = [] {
+    limit_instruction_set();
+    return bfloat16_is_fast();
+  }();
+  return dtype == float32 || (dtype == bfloat16 && fast_bfloat16);
+}
+
+bool onednn_takes(const MatmulTile& tile) { return blas_a(tile).ok && blas_b(tile).ok; }
+
+void onednn_multiply_float32(const MatmulTile& t) {
+  const OneOpenMpThread one_thread;
+  const BlasOperand a = blas_a(t);
+  const BlasOperand b = blas_b(t);
+  assert(a.ok && b.ok);
+  throw_unless_ok(dnnl_sgemm(a.order, b.order, t.m, t.n, t.k, 1.0f, static_cast<const float*>(t.a),
+                             a.stride, static_cast<const float*>(t.b), b.stride, 0.0f,
+                             static_cast<float*>(t.c), t.c_row));
+}
+
+void onednn_multiply_bfloat16(const MatmulTile& t) try {
+  using dnnl::memory;
+  const OneOpenMpThread one_thread;
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  const auto matrix = [](int64_t rows, int64_t cols, const BlasOperand& layout) {
+    assert(layout.ok);
+    const memory::dims strides =
+        layout.order == 'N' ? memory::dims{layout.stride, 1} : memory::dims{1, layout.stride};
+    return memory::desc({rows, cols}, memory::data_type::bf16, strides);
+  };
+  // Memory of our own: what oneDNN would keep by itself is shared between threads.
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::matmul::primitive_desc product(
+      {matrix(t.m, t.k, blas_a(t)), matrix(t.k, t.n, blas_b(t)),
+       matrix(t.m, t.n, {'N', t.c_row, true})},
+      attributes, engine);
+  const size_t scratch_bytes = product.scratchpad_desc().get_size();
+  const std::unique_ptr<std::byte[]> scratch(new std::byte[scratch_bytes]);
+
+  dnnl::stream stream(engine);
+  const auto bind = [&](const memory::desc& desc, const void* data) {
+    return memory(desc, engine, const_cast<void*>(data));
+  };
+  dnnl::matmul(product).execute(
+      stream, {{DNNL_ARG_SRC, bind(product.src_desc(), t.a)},
+               {DNNL_ARG_WEIGHTS, bind(product.weights_desc(), t.b)},
+               {DNNL_ARG_DST, bind(product.dst_desc(), t.c)},
+               {DNNL_ARG_SCRATCHPAD, bind(product.scratchpad_desc(), scratch.get())}});
+  stream.wait();
+} catch (const dnnl::error& e) {
+  throw_unless_ok(e.status);
+}
+
+}  // namespace tarn::cpu

@@ -1,0 +1,251 @@
+#include "tarn/kernels/cpu/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <complex>
+
+#include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/matmul_onednn.h"
+#include "tests/kernels/test_array.h"
+
+namespace tarn {
+namespace {
+
+// What products of the type are compared in, and the largest error of a sum of products of numbers
+// below one, relative to the number of terms (inputs are exact in every type).
+template <class T>
+struct Reference {
+  using Wide = double;
+  static constexpr double kRounding = sizeof(T) == 8 ? 0x1p-52 : 0x1p-23;
+  // Of storing the result.
+  static constexpr double kStored = std::is_same_v<T, float16_t>    ? 0x1p-11
+                                    : std::is_same_v<T, bfloat16_t> ? 0x1p-8
+                                                                    : 0;
+};
+template <>
+struct Reference<complex64_t> {
+  using Wide = std::complex<double>;
+  static constexpr double kRounding = 0x1p-21;
+  static constexpr double kStored = 0;
+};
+
+template <class T>
+T random_value(std::mt19937& random) {
+  // Sixty-fourths, so that bfloat16 holds them.
+  const auto part = [&] { return float(pick(random, -64, 64)) / 64; };
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    return {part(), part()};
+  } else {
+    return T(part());
+  }
+}
+
+template <class T>
+typename Reference<T>::Wide widen(T x) {
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    return {x.real(), x.imag()};
+  } else {
+    return double(x);
+  }
+}
+
+template <class T>
+void fill_random(TestArray& array, std::mt19937& random) {
+  array.for_each<T>([&](T& x, int64_t) { x = random_value<T>(random); });
+}
+
+template <class T>
+void expect_product(TestArray& a, TestArray& b, const Shape& to_shape) {
+  TestArray to(dtype_of<T>, to_shape);
+  cpu::matmul(a.view(), b.view(), to.view());
+
+  const int64_t m = to_shape[to_shape.size() - 2];
+  const int64_t n = to_shape.back();
+  const int64_t k = a.shape().back();
+  const auto as = a.elements<T>();
+  const auto bs = b.elements<T>();
+  const auto got = to.elements<T>();
+  std::vector<typename Reference<T>::Wide> row(n);
+  for (int64_t i = 0; i < static_cast<int64_t>(got.size()) / std::max<int64_t>(n, 1); ++i) {
+    std::fill(row.begin(), row.end(), 0.0);
+    const int64_t batch = i / m;
+    for (int64_t p = 0; p < k; ++p) {
+      const auto x = widen(as[i * k + p]);
+      for (int64_t j = 0; j < n; ++j) row[j] += x * widen(bs[(batch * k + p) * n + j]);
+    }
+    for (int64_t j = 0; j < n; ++j) {
+      const double bound = k * Reference<T>::kRounding + std::abs(row[j]) * Reference<T>::kStored +
+                           0x1p-24 * (k > 0);
+      ASSERT_LE(std::abs(widen(got[i * n + j]) - row[j]), bound)
+          << "row " << i << " column " << j << " of " << to_shape << ", depth " << k;
+    }
+  }
+}
+
+// Random layouts of the matrices and broadcast batch axes.
+template <class T>
+void expect_random_product(std::mt19937& random, Shape batch, int m, int n, int k) {
+  const auto operand = [&](int rows, int cols) {
+    Shape full = batch;
+    full.insert(full.end(), {rows, cols});
+    Shape own = full;
+    for (size_t i = 0; i < batch.size(); ++i) own[i] = pick(random, 0, 2) == 0 ? 1 : own[i];
+    auto array = pick(random, 0, 1) == 0 ? TestArray::random_layout(dtype_of<T>, own, random)
+                                         : TestArray(dtype_of<T>, own);
+    fill_random<T>(array, random);
+    array.broadcast_to(full);
+    return array;
+  };
+  TestArray a = operand(m, k);
+  TestArray b = operand(k, n);
+  Shape to = batch;
+  to.insert(to.end(), {m, n});
+  expect_product<T>(a, b, to);
+}
+
+template <class T>
+class Matmul : public testing::Test {};
+using Elements = testing::Types<float, double, float16_t, bfloat16_t, complex64_t>;
+TYPED_TEST_SUITE(Matmul, Elements);
+
+TYPED_TEST(Matmul, small_random) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 250; ++i) {
+    Shape batch(static_cast<size_t>(pick(random, 0, 3)));
+    for (auto& dim : batch) dim = pick(random, 0, 20) == 0 ? 0 : pick(random, 1, 3);
+    const auto dim = [&] { return pick(random, 0, 20) == 0 ? 0 : pick(random, 1, 20); };
+    const int m = pick(random, 0, 4) == 0 ? 1 : dim();
+    const int n = pick(random, 0, 4) == 0 ? 1 : dim();
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, batch, m, n, dim()));
+  }
+}
+
+// Every count of rows and of vectors of columns in the innermost loops.
+TYPED_TEST(Matmul, every_remainder) {
+  std::mt19937 random(2);
+  for (int m = 2; m <= 18; ++m) {
+    for (int n : {2, 7, 8, 9, 16, 31, 33, 47, 48, 49, 64, 65, 96, 113}) {
+      ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, m, n, 5));
+    }
+  }
+}
+
+TYPED_TEST(Matmul, tiles_and_blocks) {
+  std::mt19937 random(3);
+  ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 197, 401, 270));
+  ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 200, 100, 515));
+  ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {3}, 70, 200, 100));
+  ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {50, 2}, 33, 30, 32));
+  ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 16, 900, 600));
+}
+
+TYPED_TEST(Matmul, vectors) {
+  std::mt19937 random(4);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 1, 1, 100'001));
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 1, 1021, 1025));
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 1025, 1, 1021));
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 1, 7, 30'003));
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {3, 4}, 1, 130, 260));
+    ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {3, 4}, 130, 1, 260));
+  }
+}
+
+TYPED_TEST(Matmul, batch_with_one_right_side_is_a_taller_left_side) {
+  std::mt19937 random(5);
+  TestArray a(dtype_of<TypeParam>, {3, 5, 7, 11});
+  fill_random<TypeParam>(a, random);
+  TestArray b(dtype_of<TypeParam>, {1, 1, 11, 13});
+  fill_random<TypeParam>(b, random);
+  b.broadcast_to({3, 5, 11, 13});
+  ASSERT_NO_FATAL_FAILURE(expect_product<TypeParam>(a, b, {3, 5, 7, 13}));
+}
+
+TYPED_TEST(Matmul, no_depth_gives_zeros) {
+  TestArray a(dtype_of<TypeParam>, {2, 3, 0});
+  TestArray b(dtype_of<TypeParam>, {2, 0, 4});
+  ASSERT_NO_FATAL_FAILURE(expect_product<TypeParam>(a, b, {2, 3, 4}));
+}
+
+TYPED_TEST(Matmul, nan_and_infinity_pass_through) {
+  using T = TypeParam;
+  TestArray a(dtype_of<T>, {9, 40});
+  TestArray b(dtype_of<T>, {40, 50});
+  a.for_each<T>([](T& x, int64_t i) { x = i == 45 ? T(float(NAN)) : T(1.0f); });
+  b.for_each<T>([](T& x, int64_t i) { x = i == 3 ? T(float(INFINITY)) : T(1.0f); });
+  TestArray to(dtype_of<T>, {9, 50});
+  cpu::matmul(a.view(), b.view(), to.view());
+  const auto got = to.elements<T>();
+  EXPECT_TRUE(std::isnan(std::abs(widen(got[50]))));
+  EXPECT_FALSE(std::isfinite(std::abs(widen(got[3]))));
+  EXPECT_EQ(std::abs(widen(got[4])), 40.0);
+}
+
+// The same tile by the loops of each instruction set.
+TYPED_TEST(Matmul, instruction_sets_agree) {
+  using T = TypeParam;
+  constexpr int kM = 21, kN = 70, kK = 300;
+  std::mt19937 random(7);
+  TestArray a(dtype_of<T>, {kM, kK});
+  TestArray b(dtype_of<T>, {kN, kK});
+  fill_random<T>(a, random);
+  fill_random<T>(b, random);
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  std::vector<Line> scratch(cpu::matmul_scratch_bytes(dtype_of<T>, kM, kN, kK) / 64 + 1);
+  const auto multiply = [&](const cpu::MatmulKernels& kernels) {
+    TestArray to(dtype_of<T>, {kM, kN});
+    kernels.tile[static_cast<int>(dtype_of<T>.val())](
+        {a.view().data, kK, 1, b.view().data, 1, kK, to.view().data, kN, kM, kN, kK},
+        scratch.data());
+    return to.template elements<T>();
+  };
+  const auto want = multiply(cpu::runnable_matmul_kernels()[0]);
+  for (const cpu::MatmulKernels& kernels : cpu::runnable_matmul_kernels()) {
+    const auto got = multiply(kernels);
+    for (size_t i = 0; i < want.size(); ++i) {
+      const double bound = kK * Reference<T>::kRounding +
+                           2 * std::abs(widen(want[i])) * Reference<T>::kStored + 0x1p-24;
+      ASSERT_LE(std::abs(widen(got[i]) - widen(want[i])), bound) << i;
+    }
+  }
+}
+
+TEST(MatmulOnednn, bfloat16_tiles) {
+  if (std::string_view(cpu::kernels().isa) != "avx512") GTEST_SKIP() << "needs AVX-512";
+  std::mt19937 random(6);
+  for (const bool b_transposed : {false, true}) {
+    TestArray a(bfloat16, {30, 70});
+    TestArray b(bfloat16, b_transposed ? Shape{50, 70} : Shape{70, 50});
+    fill_random<bfloat16_t>(a, random);
+    fill_random<bfloat16_t>(b, random);
+    if (b_transposed) b.transpose({1, 0});
+    TestArray by_onednn(bfloat16, {30, 50});
+    TestArray by_us(bfloat16, {30, 50});
+    const View bv = b.view();
+    const cpu::MatmulTile tile{a.view().data,
+                               70,
+                               1,
+                               bv.data,
+                               bv.strides[0],
+                               bv.strides[1],
+                               by_onednn.view().data,
+                               50,
+                               30,
+                               50,
+                               70};
+    ASSERT_TRUE(cpu::onednn_takes(tile));
+    cpu::onednn_multiply_bfloat16(tile);
+    cpu::matmul(a.view(), bv, by_us.view());
+    const auto got = by_onednn.elements<bfloat16_t>();
+    const auto want = by_us.elements<bfloat16_t>();
+    for (size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(float(got[i]), float(want[i]), std::abs(float(want[i])) * 0x1p-7 + 0x1p-10);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tarn
