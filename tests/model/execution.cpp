@@ -140,7 +140,7 @@ void Execution::enter_thread() {
 
 void Execution::run_thread(VirtualThread& self) {
   {
-    std::unique_ptr<ThreadBody> body = std::move(self.body);
+    std::unique_ptr<ThreadBody> body(self.body);
     try {
       body->run();
     } catch (const std::exception& error) {
@@ -149,6 +149,7 @@ void Execution::run_thread(VirtualThread& self) {
       fail("uncaught exception in thread " + std::to_string(running_));
     }
   }
+  self.body = nullptr;
   self.finished = true;
   ++n_finished_;
   self.fiber.switch_to(host_);
@@ -168,10 +169,9 @@ void Execution::report_leaks() {
   if (!leaked.empty()) failure_ = "leak: " + leaked;
 }
 
-// See Note [Executions cut short]. A body that never started must not be destroyed either: it may
-// own the runtime.
+// See Note [Executions cut short]. The bodies' own memory is all that can be had back.
 void Execution::abandon() {
-  for (int i = 0; i < n_threads_; ++i) (void)threads_[i].body.release();
+  for (int i = 0; i < n_threads_; ++i) ::operator delete(std::exchange(threads_[i].body, nullptr));
   locals_.clear();
 }
 
@@ -238,7 +238,7 @@ int Execution::spawn(std::unique_ptr<ThreadBody> body) {
   }
   int id = n_threads_++;
   VirtualThread& thread = threads_[id];
-  thread.body = std::move(body);
+  thread.body = body.release();
   thread.pending = {};
   thread.finished = false;
   thread.knowledge = {};

@@ -107,7 +107,7 @@ class Execution {
  private:
   struct VirtualThread {
     Fiber fiber;
-    std::unique_ptr<ThreadBody> body;  // until it starts
+    ThreadBody* body = nullptr;  // owned, until it has run
     Op pending;
     bool finished = false;
     int16_t mutex_to_retake = kNoObject;
