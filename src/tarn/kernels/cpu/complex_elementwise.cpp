@@ -1,5 +1,7 @@
 #include "tarn/kernels/cpu/complex_elementwise.h"
 
+#include <cstring>
+
 #include "tarn/base/complex.h"
 
 namespace tarn::cpu {
@@ -39,6 +41,29 @@ void add_binary(KernelTable& table) {
   if constexpr (kIsDefined<Op>) entry<Op>(table) = binary_loop<Op>;
 }
 
+// The accumulator is complex64: a product or an extreme loses nothing by that. Sums are made of
+// float ones.
+template <class Op>
+void reduce_run(void* accumulator, const void* elements, size_t n) {
+  auto& total = *static_cast<complex64_t*>(accumulator);
+  const auto* x = static_cast<const complex64_t*>(elements);
+  for (size_t i = 0; i < n; ++i) total = Op::apply(total, x[i]);
+}
+
+template <class Op>
+void find_best(ArgBest& best, const void* elements, size_t n, uint32_t first) {
+  const auto* x = static_cast<const complex64_t*>(elements);
+  complex64_t value;
+  std::memcpy(&value, best.value, sizeof(value));
+  for (size_t i = 0; i < n; ++i) {
+    if (Op::apply(x[i], value)) {
+      value = x[i];
+      best.index = first + uint32_t(i);
+    }
+  }
+  std::memcpy(best.value, &value, sizeof(value));
+}
+
 }  // namespace
 
 void add_complex_kernels(KernelTable& table) {
@@ -48,6 +73,12 @@ void add_complex_kernels(KernelTable& table) {
 #define TARN_ADD(name, Type) add_binary<ops::Type>(table);
   TARN_BINARY_OPS(TARN_ADD)
 #undef TARN_ADD
+  const int dtype = int(Dtype::Val::complex64);
+  table.prod[dtype] = reduce_run<ops::Multiply>;
+  table.max[dtype] = reduce_run<ops::Maximum>;
+  table.min[dtype] = reduce_run<ops::Minimum>;
+  table.arg_max[dtype] = find_best<ops::Greater>;
+  table.arg_min[dtype] = find_best<ops::Less>;
 }
 
 }  // namespace tarn::cpu

@@ -37,6 +37,26 @@ void gather_words(Word* to, const Word* from, int64_t stride, int64_t n) {
   }
 }
 
+// Calls f(offset, stride, count) for the pieces of rows of the last dimension that the n elements
+// from number `begin` on consist of.
+template <class F>
+void for_each_run(std::span<const int32_t> shape, const int64_t* strides, int64_t begin, int64_t n,
+                  F f) {
+  const size_t inner = shape.size() - 1;
+  const int64_t run = shape[inner];
+  const int64_t stride = strides[inner];
+  StridedIndex<1> rows(shape.first(inner), {strides});
+  rows.seek(begin / run);
+  int64_t first = begin % run;
+  while (n > 0) {
+    const int64_t count = n < run - first ? n : run - first;
+    f(rows.offset(0) + first * stride, stride, count);
+    n -= count;
+    first = 0;
+    rows.next();
+  }
+}
+
 }  // namespace
 
 void fill(void* to, const void* element, int64_t n, int item_size) {
@@ -52,23 +72,26 @@ void gather_run(void* to, const void* from, int64_t stride, int64_t n, int item_
 
 void gather(void* to, const void* from, std::span<const int32_t> shape, const int64_t* strides,
             int64_t begin, int64_t n, int item_size) {
-  const size_t inner = shape.size() - 1;
-  const int64_t run = shape[inner];
-  StridedIndex<1> rows(shape.first(inner), {strides});
-  rows.seek(begin / run);
-  int64_t first = begin % run;
   with_word(item_size, [&](auto word) {
     using Word = decltype(word);
     Word* target = static_cast<Word*>(to);
-    while (n > 0) {
-      const int64_t count = n < run - first ? n : run - first;
-      const Word* source = static_cast<const Word*>(from) + rows.offset(0) + first * strides[inner];
-      gather_words(target, source, strides[inner], count);
+    for_each_run(shape, strides, begin, n, [&](int64_t offset, int64_t stride, int64_t count) {
+      gather_words(target, static_cast<const Word*>(from) + offset, stride, count);
       target += count;
-      n -= count;
-      first = 0;
-      rows.next();
-    }
+    });
+  });
+}
+
+void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, int64_t begin,
+             const void* from, int64_t n, int item_size) {
+  with_word(item_size, [&](auto word) {
+    using Word = decltype(word);
+    const Word* source = static_cast<const Word*>(from);
+    for_each_run(shape, strides, begin, n, [&](int64_t offset, int64_t stride, int64_t count) {
+      Word* const target = static_cast<Word*>(to) + offset;
+      for (int64_t i = 0; i < count; ++i) target[i * stride] = source[i];
+      source += count;
+    });
   });
 }
 

@@ -1,5 +1,6 @@
-// Collects elements that lie apart into contiguous memory. Elements are 1, 2, 4 or 8 bytes,
-// whatever their dtype.
+// Collects elements that lie apart into contiguous memory, and the reverse. Elements are 1, 2, 4 or
+// 8 bytes, whatever their dtype.
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,10 @@ void gather_run(void* to, const void* from, int64_t stride, int64_t n, int item_
 // n elements in row-major order of `shape`, beginning with the one at position `begin`.
 void gather(void* to, const void* from, std::span<const int32_t> shape, const int64_t* strides,
             int64_t begin, int64_t n, int item_size);
+
+// The reverse: puts n contiguous elements to their places.
+void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, int64_t begin,
+             const void* from, int64_t n, int item_size);
 
 // Element (r, c) of a panel of `rows` x `cols` is at from[r + c * stride] and goes to to[r * cols +
 // c].

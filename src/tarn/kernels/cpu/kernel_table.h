@@ -16,6 +16,24 @@ namespace tarn::cpu {
 // size; else it overlaps none.
 using TileKernel = void (*)(void* out, const void* a, const void* b, const void* c, size_t n);
 
+// *accumulator = the accumulator combined with all n elements. The accumulator of a sum or product
+// of floats is a double; every other has the type of the elements.
+using RunReducer = void (*)(void* accumulator, const void* elements, size_t n);
+
+// The best element so far, in its own type, and where it was.
+struct ArgBest {
+  alignas(8) unsigned char value[8];
+  uint32_t index;
+};
+// Looks for an element that is strictly better among n, the first of which is number `first`.
+using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32_t first);
+
+// out[i] = exp(x[i] - *max); returns the sum of these. `out` may be `x`.
+using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
+// out[i] = exp(x[i] - max[i]), sum[i] += out[i]. `max` and `sum` are padded to a multiple of 64
+// bytes. `out` may be `x`.
+using ExpColumns = void (*)(void* out, const void* x, const void* max, void* sum, size_t n);
+
 struct KernelTable {
   const char* isa;  // as in TARN_ISA
 
@@ -23,6 +41,19 @@ struct KernelTable {
   // the diagonal.
   TileKernel elementwise[kElementwiseOpCount][kDtypeCount];
   TileKernel cast[kDtypeCount][kDtypeCount];
+
+  // By the type of the elements; null where they are to be converted first: 16-bit floats to float,
+  // and for sums narrow integers to 32 bits.
+  RunReducer sum[kDtypeCount];
+  RunReducer prod[kDtypeCount];
+  RunReducer max[kDtypeCount];
+  RunReducer min[kDtypeCount];
+  ArgFinder arg_max[kDtypeCount];
+  ArgFinder arg_min[kDtypeCount];
+
+  // Of float and double.
+  ExpRun exp_run[kDtypeCount];
+  ExpColumns exp_columns[kDtypeCount];
 };
 
 // The table that this process uses. Throws std::runtime_error if the CPU has none of the

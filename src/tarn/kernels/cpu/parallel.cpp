@@ -5,6 +5,7 @@
 #include <tbb/partitioner.h>
 
 #include <chrono>
+#include <exception>
 #include <new>
 
 #include "tarn/base/settings.h"
@@ -48,13 +49,24 @@ void parallel_detail::run(int64_t size, int64_t grain, void* body,
   if ((Clock::now() - start) * n_rest < kWorthThreads) return call(body, rest);
 
   const int n_calls = static_cast<int>(n_rest < num_threads() ? n_rest : num_threads());
+  std::atomic_flag has_failed;
+  std::exception_ptr failure;
+  const auto call_caught = [&] {
+    try {
+      call(body, rest);
+    } catch (...) {
+      rest.stop();
+      if (!has_failed.test_and_set()) failure = std::current_exception();
+    }
+  };
   try {
     tbb::parallel_for(
-        0, n_calls, [&](int) { call(body, rest); }, tbb::simple_partitioner());
+        0, n_calls, [&](int) { call_caught(); }, tbb::simple_partitioner());
   } catch (const std::bad_alloc&) {
     // The scheduler could not make a task; those it made have finished.
-    call(body, rest);
+    call_caught();
   }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace tarn::cpu

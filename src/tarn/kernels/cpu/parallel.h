@@ -26,6 +26,9 @@ class RangeQueue {
     return {begin, begin + grain_ < end_ ? begin + grain_ : end_};
   }
 
+  // Takes back what has not been handed out.
+  void stop() { next_.store(end_, std::memory_order_relaxed); }
+
  private:
   std::atomic<int64_t> next_;
   const int64_t end_;
@@ -39,8 +42,8 @@ void run(int64_t size, int64_t grain, void* body, void (*call)(void* body, Range
 // Calls body(queue) until [0, size) has been handed out in ranges of `grain`: on the calling thread
 // alone while the work is estimated, from the time that the first range took, to be less than
 // waking a thread is worth; else on several threads at once. `body` takes ranges until it gets an
-// empty one and must not throw. Nothing is handed out twice and nothing is left, even if memory
-// runs out while threads are recruited.
+// empty one. What it throws is thrown when all threads have left it. Nothing is handed out twice
+// and nothing is left, even if memory runs out while threads are recruited.
 template <class Body>
 void parallel_ranges(int64_t size, int64_t grain, Body body) {
   parallel_detail::run(size, grain, &body, [](void* erased, RangeQueue& queue) {

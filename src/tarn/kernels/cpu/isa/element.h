@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 
 #include "tarn/base/half.h"
 #include "tarn/math/pack.h"
@@ -86,6 +87,31 @@ TARN_FN Mask<E> load_mask(const bool* p) {
     return hn::RebindMask(d, hn::Ne(hn::PromoteTo(du, hn::PromoteTo(d32, bytes)), hn::Zero(du)));
   } else {
     return hn::RebindMask(d, hn::Ne(hn::PromoteTo(du, bytes), hn::Zero(du)));
+  }
+}
+
+// Calls f(0), f(1), … f(kN - 1) with constants: packs in an array stay in registers only if no loop
+// is left around them, which optimisers do not promise.
+template <size_t kN, class F>
+TARN_FN void unrolled(F f) {
+  [&]<size_t... kI>(std::index_sequence<kI...>) { (f(std::integral_constant<size_t, kI>{}), ...); }
+  (std::make_index_sequence<kN>{});
+}
+
+// At most one pack's bytes. A call of memcpy would cost more than all the rest of a short tail.
+template <size_t kChunk = HWY_MAX_BYTES / 2>
+TARN_FN void copy_small(unsigned char* to, const unsigned char* from, size_t n) {
+  if constexpr (HWY_TARGET <= HWY_AVX3) {
+    const hn::ScalableTag<uint8_t> d;
+    const auto mask = hn::FirstN(d, n);
+    hn::BlendedStore(hn::MaskedLoad(mask, d, from), mask, d, to);
+  } else {
+    if (n & kChunk) {
+      std::memcpy(to, from, kChunk);
+      to += kChunk;
+      from += kChunk;
+    }
+    if constexpr (kChunk > 1) copy_small<kChunk / 2>(to, from, n);
   }
 }
 

@@ -9,23 +9,6 @@ namespace tarn::HWY_NAMESPACE {
 using cpu::KernelTable;
 using cpu::TileKernel;
 
-// At most one pack's bytes. A call of memcpy would cost more than all the rest of a short tail.
-template <size_t kChunk = HWY_MAX_BYTES / 2>
-TARN_FN void copy_small(unsigned char* to, const unsigned char* from, size_t n) {
-  if constexpr (HWY_TARGET <= HWY_AVX3) {
-    const hn::ScalableTag<uint8_t> d;
-    const auto mask = hn::FirstN(d, n);
-    hn::BlendedStore(hn::MaskedLoad(mask, d, from), mask, d, to);
-  } else {
-    if (n & kChunk) {
-      std::memcpy(to, from, kChunk);
-      to += kChunk;
-      from += kChunk;
-    }
-    if constexpr (kChunk > 1) copy_small<kChunk / 2>(to, from, n);
-  }
-}
-
 // Runs a loop on the n elements, fewer than a pack, that it cannot load without reading past its
 // operands: on padded copies. So the formula is inlined once for each loop. Template arguments:
 // bytes of an element, 0 for no operand.

@@ -18,6 +18,8 @@ void fill_kernel_table(cpu::KernelTable& table) {
   add_binary_integer_kernels(table);
   add_ternary_kernels(table);
   add_cast_kernels(table);
+  add_reduce_kernels(table);
+  add_softmax_kernels(table);
 }
 
 }  // namespace tarn::HWY_NAMESPACE

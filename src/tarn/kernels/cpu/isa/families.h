@@ -13,5 +13,7 @@ void add_binary_float_kernels(cpu::KernelTable& table);
 void add_binary_integer_kernels(cpu::KernelTable& table);
 void add_ternary_kernels(cpu::KernelTable& table);
 void add_cast_kernels(cpu::KernelTable& table);
+void add_reduce_kernels(cpu::KernelTable& table);
+void add_softmax_kernels(cpu::KernelTable& table);
 
 }  // namespace tarn::HWY_NAMESPACE

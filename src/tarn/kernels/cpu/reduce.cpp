@@ -1,0 +1,350 @@
+#include "tarn/kernels/cpu/reduce.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <type_traits>
+
+#include "tarn/base/complex.h"
+#include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/parallel.h"
+#include "tarn/kernels/cpu/reduce_layout.h"
+#include "tarn/kernels/cpu/strided_index.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+// A reduction of many elements to few outputs is cut into chunks of about this many, whatever the
+// number of threads, and the chunks' accumulators are combined in order.
+constexpr int64_t kChunk = 64 << 10;
+constexpr int64_t kFewOutputs = 64;
+// Elements that a thread takes from the queue at once, about.
+constexpr int64_t kElementsPerRange = 64 << 10;
+
+// Columns that are reduced at once: their accumulators stay in the first-level cache, and rows are
+// read in pieces long enough for the prefetchers.
+constexpr int64_t kColumns = BlockReader::kBlock;
+constexpr int64_t kFewColumns = 32;
+// Rows that are added up in float before their sums are added up in double.
+constexpr int64_t kFloatRows = 128;
+
+// The value that changes nothing, as an element of `dtype`.
+enum class Identity { zero, one, lowest, highest };
+
+void write_identity(Identity identity, Dtype::Val dtype, void* to) {
+  visit(kAllDtypes[int(dtype)], [&]<class T>(type_tag<T>) {
+    using Limits = std::numeric_limits<std::conditional_t<is_complex<T>, float, T>>;
+    constexpr auto kLow = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+    constexpr auto kHigh = Limits::has_infinity ? Limits::infinity() : Limits::max();
+    T value = identity == Identity::zero     ? T(0)
+              : identity == Identity::one    ? T(1)
+              : identity == Identity::lowest ? T(kLow)
+                                             : T(kHigh);
+    if constexpr (is_complex<T>) {
+      if (identity == Identity::lowest || identity == Identity::highest) {
+        value = T(value.real(), value.real());
+      }
+    }
+    std::memcpy(to, &value, sizeof(value));
+  });
+}
+
+// How an operation reduces one dtype: what elements are converted to, and the kernels for that.
+struct Reducer {
+  Dtype::Val element;
+  Dtype::Val accumulator;  // double for sums and products of float, else as the elements
+  Identity identity;
+  RunReducer run;               // elements to an accumulator
+  TileKernel combine_elements;  // two rows of elements to one
+  TileKernel combine;           // two rows of accumulators to one
+  TileKernel widen;             // elements to accumulators; null if they are the same
+  TileKernel finish;            // accumulators to results; null if they are the same
+
+  Reducer(ReduceOp op, Dtype in, Dtype out) {
+    const KernelTable& table = kernels();
+    element = op == ReduceOp::all || op == ReduceOp::any   ? Dtype::Val::bool_
+              : op == ReduceOp::max || op == ReduceOp::min ? in.val()
+                                                           : out.val();
+    if (element == Dtype::Val::float16 || element == Dtype::Val::bfloat16) {
+      element = Dtype::Val::float32;
+    }
+    accumulator = element;
+    const auto use = [&](const RunReducer(&runs)[kDtypeCount], ElementwiseOp pairwise, Identity i) {
+      identity = i;
+      run = runs[int(element)];
+      combine_elements = table.elementwise[int(pairwise)][int(element)];
+      combine = table.elementwise[int(pairwise)][int(accumulator)];
+    };
+    switch (op) {
+      case ReduceOp::all:
+        use(table.min, ElementwiseOp::minimum, Identity::one);
+        break;
+      case ReduceOp::any:
+        use(table.max, ElementwiseOp::maximum, Identity::zero);
+        break;
+      case ReduceOp::max:
+        use(table.max, ElementwiseOp::maximum, Identity::lowest);
+        break;
+      case ReduceOp::min:
+        use(table.min, ElementwiseOp::minimum, Identity::highest);
+        break;
+      case ReduceOp::prod:
+      case ReduceOp::sum:
+        if (element == Dtype::Val::float32) accumulator = Dtype::Val::float64;
+        if (op == ReduceOp::sum) {
+          use(table.sum, ElementwiseOp::add, Identity::zero);
+        } else {
+          use(table.prod, ElementwiseOp::multiply, Identity::one);
+        }
+        break;
+    }
+    widen = table.cast[int(element)][int(accumulator)];
+    finish = table.cast[int(accumulator)][int(out.val())];
+  }
+
+  int element_size() const { return kAllDtypes[int(element)].size(); }
+  int accumulator_size() const { return kAllDtypes[int(accumulator)].size(); }
+
+  void fill_elements(void* to, int64_t n) const { fill_identity(element, to, n); }
+  void fill_accumulators(void* to, int64_t n) const { fill_identity(accumulator, to, n); }
+
+ private:
+  void fill_identity(Dtype::Val dtype, void* to, int64_t n) const {
+    alignas(8) unsigned char value[8];
+    write_identity(identity, dtype, value);
+    fill(to, value, n, kAllDtypes[int(dtype)].size());
+  }
+};
+
+// The part of a reduction that rows and columns share: accumulators of chunks, and results.
+class Reduction {
+ public:
+  Reduction(const Reducer& reducer, const View& in, ReduceLayout layout, const View& out)
+      : reducer_(reducer), in_(in), layout_(std::move(layout)), out_(out) {}
+
+ protected:
+  // Cuts the elements of each output into chunks of `size`.
+  void cut(int64_t size) {
+    chunk_ = std::max<int64_t>(1, size);
+    n_chunks_ = std::max<int64_t>(1, (layout_.reduced.size + chunk_ - 1) / chunk_);
+    if (n_chunks_ > 1) {
+      accumulators_ = std::make_unique_for_overwrite<unsigned char[]>(
+          size_t(n_chunks_ * layout_.kept.size) * reducer_.accumulator_size());
+    }
+  }
+
+  // Takes the accumulators of n outputs, from number `first` on, for one chunk.
+  void deliver(int64_t chunk, int64_t first, int64_t n, const void* accumulators) const {
+    if (n_chunks_ == 1) {
+      finish(first, n, accumulators);
+    } else {
+      std::memcpy(accumulators_at(chunk) + first * reducer_.accumulator_size(), accumulators,
+                  n * reducer_.accumulator_size());
+    }
+  }
+
+  void combine_chunks() const {
+    if (n_chunks_ == 1) return;
+    const int64_t n = layout_.kept.size;
+    unsigned char* const total = accumulators_at(0);
+    for (int64_t chunk = 1; chunk < n_chunks_; ++chunk) {
+      reducer_.combine(total, total, accumulators_at(chunk), nullptr, size_t(n));
+    }
+    finish(0, n, total);
+  }
+
+  const Reducer& reducer_;
+  const View& in_;
+  const ReduceLayout layout_;
+  int64_t chunk_ = 0;  // elements of one output
+  int64_t n_chunks_ = 0;
+
+ private:
+  unsigned char* accumulators_at(int64_t chunk) const {
+    return accumulators_.get() + chunk * layout_.kept.size * reducer_.accumulator_size();
+  }
+
+  void finish(int64_t first, int64_t n, const void* accumulators) const {
+    const int64_t item_size = out_.itemsize();
+    char* const to = out_.as<char>() + first * item_size;
+    if (reducer_.finish != nullptr) {
+      reducer_.finish(to, accumulators, nullptr, nullptr, size_t(n));
+    } else {
+      std::memcpy(to, accumulators, n * item_size);
+    }
+  }
+
+  const View& out_;
+  std::unique_ptr<unsigned char[]> accumulators_;
+};
+
+// One output at a time.
+class RowReduction : Reduction {
+ public:
+  using Reduction::Reduction;
+
+  void run() {
+    const bool few = layout_.kept.size < kFewOutputs;
+    cut(few ? kChunk : layout_.reduced.size);
+    const int64_t per_unit = std::max<int64_t>(1, std::min(chunk_, layout_.reduced.size));
+    parallel_ranges(layout_.kept.size * n_chunks_,
+                    std::max<int64_t>(1, kElementsPerRange / per_unit),
+                    [this](RangeQueue& queue) { drain(queue); });
+    combine_chunks();
+  }
+
+ private:
+  void drain(RangeQueue& queue) const {
+    BlockReader reader(in_, reducer_.element);
+    const Walk& kept = layout_.kept;
+    StridedIndex<1> output(kept.dims(), {kept.strides.data()});
+    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+      output.seek(range.begin / n_chunks_);
+      for (int64_t unit = range.begin; unit < range.end; ++unit) {
+        const int64_t chunk = unit % n_chunks_;
+        alignas(8) unsigned char accumulator[8];
+        reducer_.fill_accumulators(accumulator, 1);
+        reduce_chunk(reader, output.offset(0), chunk, accumulator);
+        deliver(chunk, unit / n_chunks_, 1, accumulator);
+        if (chunk + 1 == n_chunks_) output.next();
+      }
+    }
+  }
+
+  void reduce_chunk(BlockReader& reader, int64_t offset, int64_t chunk, void* accumulator) const {
+    const Walk& reduced = layout_.reduced;
+    const int64_t begin = chunk * chunk_;
+    const int64_t end = std::min(begin + chunk_, reduced.size);
+    if (reader.reads_in_place(reduced.inner_stride()) && reduced.shape.size() == 1) {
+      reducer_.run(accumulator, reader.read_run(offset + begin, 1, end - begin),
+                   size_t(end - begin));
+      return;
+    }
+    for (int64_t i = begin; i < end; i += BlockReader::kBlock) {
+      const int64_t n = std::min(BlockReader::kBlock, end - i);
+      reducer_.run(accumulator, reader.read(reduced, offset, i, n), size_t(n));
+    }
+  }
+};
+
+// Many neighbouring outputs at a time, row by row of the input.
+class ColumnReduction : Reduction {
+ public:
+  using Reduction::Reduction;
+
+  void run() {
+    const int64_t width = layout_.kept.inner_dim();
+    columns_ = std::min(width, kColumns);
+    n_pieces_ = (width + columns_ - 1) / columns_;
+    const int64_t n_blocks = layout_.kept.size / width * n_pieces_;
+    const int64_t rows = (kChunk / columns_ + kFloatRows - 1) / kFloatRows * kFloatRows;
+    cut(n_blocks < kFewOutputs ? rows : layout_.reduced.size);
+    const int64_t per_unit = columns_ * std::min(chunk_, layout_.reduced.size);
+    parallel_ranges(n_blocks * n_chunks_, std::max<int64_t>(1, kElementsPerRange / per_unit),
+                    [this](RangeQueue& queue) { drain(queue); });
+    combine_chunks();
+  }
+
+ private:
+  struct Sums {
+    alignas(64) unsigned char elements[kColumns * 8];
+    alignas(64) unsigned char accumulators[kColumns * 8];
+    alignas(64) unsigned char widened[kColumns * 8];
+  };
+
+  // Units are numbered along the columns first, so that neighbours read the same rows.
+  void drain(RangeQueue& queue) const {
+    BlockReader reader(in_, reducer_.element);
+    Sums sums;
+    const Walk& kept = layout_.kept;
+    StridedIndex<1> output(kept.dims(), {kept.strides.data()});
+    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+      for (int64_t unit = range.begin; unit < range.end; ++unit) {
+        const int64_t piece = unit % n_pieces_;
+        const int64_t chunk = unit / n_pieces_ % n_chunks_;
+        const int64_t row = unit / n_pieces_ / n_chunks_;
+        const int64_t first = row * kept.inner_dim() + piece * columns_;
+        const int64_t n = std::min(columns_, kept.inner_dim() - piece * columns_);
+        output.seek(first);
+        reduce_chunk(reader, sums, output.offset(0), n, chunk);
+        deliver(chunk, first, n, reducer_.widen != nullptr ? sums.accumulators : sums.elements);
+      }
+    }
+  }
+
+  void reduce_chunk(BlockReader& reader, Sums& sums, int64_t offset, int64_t n,
+                    int64_t chunk) const {
+    const Walk& reduced = layout_.reduced;
+    const int64_t begin = chunk * chunk_;
+    const int64_t end = std::min(begin + chunk_, reduced.size);
+    StridedIndex<1> row(reduced.dims(), {reduced.strides.data()});
+    row.seek(begin);
+    reducer_.fill_elements(sums.elements, n);
+    if (reducer_.widen != nullptr) reducer_.fill_accumulators(sums.accumulators, n);
+    for (int64_t i = begin; i < end; ++i, row.next()) {
+      const void* elements =
+          reader.read_run(offset + row.offset(0), layout_.kept.inner_stride(), n);
+      reducer_.combine_elements(sums.elements, sums.elements, elements, nullptr, size_t(n));
+      const bool is_round = (i + 1 - begin) % kFloatRows == 0 || i + 1 == end;
+      if (reducer_.widen != nullptr && is_round) flush(sums, n);
+    }
+  }
+
+  void flush(Sums& sums, int64_t n) const {
+    reducer_.widen(sums.widened, sums.elements, nullptr, nullptr, size_t(n));
+    reducer_.combine(sums.accumulators, sums.accumulators, sums.widened, nullptr, size_t(n));
+    reducer_.fill_elements(sums.elements, n);
+  }
+
+  int64_t columns_ = 0;   // of one unit
+  int64_t n_pieces_ = 0;  // units side by side
+};
+
+// Whether neighbouring outputs come from elements that are closer than those of one output.
+bool prefers_columns(const ReduceLayout& layout) {
+  return layout.kept.inner_dim() >= kFewColumns &&
+         std::abs(layout.kept.inner_stride()) < std::abs(layout.reduced.inner_stride());
+}
+
+// Complex numbers as pairs of floats: a sum of one is the two sums of the other, in double as they
+// should be.
+void sum_complex(const View& in, std::span<const int> axes, const View& out) {
+  Shape shape(in.shape, in.shape + in.ndim);
+  Strides strides(in.strides, in.strides + in.ndim);
+  for (int64_t& stride : strides) stride *= 2;
+  shape.push_back(2);
+  strides.push_back(1);
+  const View in_pairs{in.data, shape.data(), strides.data(), in.ndim + 1, float32, 2 * in.size};
+  View out_pairs = out;
+  out_pairs.dtype = float32;
+  out_pairs.size *= 2;
+  reduce(ReduceOp::sum, in_pairs, axes, out_pairs);
+}
+
+void fill_empty(ReduceOp op, const View& out) {
+  const bool is_one = op == ReduceOp::prod || op == ReduceOp::all;
+  alignas(8) unsigned char value[8];
+  write_identity(is_one ? Identity::one : Identity::zero, out.dtype.val(), value);
+  fill(out.data, value, out.size, int(out.itemsize()));
+}
+
+}  // namespace
+
+void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out) {
+  if (out.size == 0) return;
+  if (in.size == 0) return fill_empty(op, out);
+  if (op == ReduceOp::sum && in.dtype == complex64) return sum_complex(in, axes, out);
+  const Reducer reducer(op, in.dtype, out.dtype);
+  ReduceLayout layout = split_axes(in, axes);
+  if (prefers_columns(layout)) {
+    ColumnReduction(reducer, in, std::move(layout), out).run();
+  } else {
+    RowReduction(reducer, in, std::move(layout), out).run();
+  }
+}
+
+}  // namespace tarn::cpu

@@ -1,0 +1,262 @@
+#include "tarn/kernels/cpu/softmax.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "tarn/base/layout.h"
+#include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/parallel.h"
+#include "tarn/kernels/cpu/reduce_layout.h"
+#include "tarn/kernels/cpu/strided_index.h"
+
+namespace tarn::cpu {
+
+namespace {
+
+constexpr int64_t kElementsPerRange = 32 << 10;
+constexpr int64_t kBlock = BlockReader::kBlock;
+// Elements of a row whose exponentials wait for their sum in scratch memory, where the output
+// cannot hold them.
+constexpr int64_t kScratchRow = 8 << 10;
+// A block of columns is walked through three times: it should stay in the second-level cache.
+constexpr int64_t kColumnsBytes = 512 << 10;
+constexpr int64_t kFewestColumns = 64;
+constexpr int64_t kMostColumns = 1024;
+// Rows after which partial sums of columns are added to the sums, which bounds the error.
+constexpr int64_t kSumRows = 128;
+
+// One set of dimensions of input and output at once.
+struct Axes {
+  Shape shape;
+  Strides strides[2];  // of the input, of the output
+  int64_t size = 1;
+
+  void add(const View& in, const View& out, int axis) {
+    shape.push_back(in.shape[axis]);
+    strides[0].push_back(in.strides[axis]);
+    strides[1].push_back(out.strides[axis]);
+    size *= in.shape[axis];
+  }
+
+  void collapse() {
+    collapse_dims(shape, strides);
+    if (shape.size() > 0) return;
+    shape.push_back(1);
+    for (Strides& s : strides) s.push_back(1);
+  }
+
+  std::span<const int32_t> dims() const { return {shape.data(), shape.size()}; }
+  int64_t inner_dim() const { return shape[shape.size() - 1]; }
+  int64_t inner_stride(int operand) const { return strides[operand][strides[operand].size() - 1]; }
+};
+
+struct Kernels {
+  RunReducer max;
+  TileKernel pairwise_max;
+  TileKernel add;
+  TileKernel multiply;
+  ExpRun exp_run;
+  ExpColumns exp_columns;
+};
+
+// E is the type computed in, float or double.
+template <class E>
+class Softmax {
+ public:
+  Softmax(const View& in, std::span<const int> axes, const View& out) : in_(in), out_(out) {
+    for (int axis = 0; axis < in.ndim; ++axis) {
+      const bool is_reduced = std::find(axes.begin(), axes.end(), axis) != axes.end();
+      (is_reduced ? reduced_ : kept_).add(in, out, axis);
+    }
+    kept_.collapse();
+    reduced_.collapse();
+    const KernelTable& table = kernels();
+    const int dtype = int(kElement);
+    kernels_ = {table.max[dtype],
+                table.elementwise[int(ElementwiseOp::maximum)][dtype],
+                table.elementwise[int(ElementwiseOp::add)][dtype],
+                table.elementwise[int(ElementwiseOp::multiply)][dtype],
+                table.exp_run[dtype],
+                table.exp_columns[dtype]};
+    narrow_ = table.cast[dtype][int(out.dtype.val())];
+  }
+
+  void run() const {
+    const bool is_line = reduced_.shape.size() == 1;
+    if (is_line && reduced_.inner_stride(1) == 1 &&
+        (narrow_ == nullptr || reduced_.size <= kScratchRow)) {
+      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) {
+        short_row(reader, scratch, from, to);
+      });
+    } else if (is_line && kept_.inner_stride(0) == 1 && kept_.inner_stride(1) == 1 &&
+               kept_.inner_dim() >= kFewestColumns / 4) {
+      for_each_column_block();
+    } else {
+      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) {
+        any_row(reader, scratch, from, to);
+      });
+    }
+  }
+
+ private:
+  static constexpr Dtype::Val kElement = dtype_of<E>.val();
+
+  struct Scratch {
+    alignas(64) E row[kScratchRow];
+    alignas(64) E factors[kBlock];
+  };
+  struct ColumnScratch {
+    alignas(64) E max[kMostColumns];
+    alignas(64) E sum[kMostColumns];
+    alignas(64) E part[kMostColumns];
+    alignas(64) E row[kMostColumns];
+  };
+
+  char* out_at(int64_t offset) const { return out_.as<char>() + offset * out_.itemsize(); }
+
+  template <class F>
+  void for_each_row(F f) const {
+    parallel_ranges(
+        kept_.size, std::max<int64_t>(1, kElementsPerRange / reduced_.size),
+        [&](RangeQueue& queue) {
+          BlockReader reader(in_, kElement);
+          Scratch scratch;
+          StridedIndex<2> row(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
+          for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+            row.seek(range.begin);
+            for (int64_t i = range.begin; i < range.end; ++i, row.next()) {
+              f(reader, scratch, row.offset(0), row.offset(1));
+            }
+          }
+        });
+  }
+
+  // The output is contiguous. It holds the exponentials until their sum is known, or a row of
+  // scratch memory does.
+  void short_row(BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) const {
+    const int64_t n = reduced_.size;
+    const int64_t stride = reduced_.inner_stride(0);
+    const int64_t step = reader.reads_in_place(stride) ? n : kBlock;
+    E* const y = narrow_ == nullptr ? reinterpret_cast<E*>(out_at(to)) : scratch.row;
+    E max = -std::numeric_limits<E>::infinity();
+    for (int64_t i = 0; i < n; i += step) {
+      const int64_t count = std::min(step, n - i);
+      kernels_.max(&max, reader.read_run(from + i * stride, stride, count), size_t(count));
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += step) {
+      const int64_t count = std::min(step, n - i);
+      const void* x = reader.read_run(from + i * stride, stride, count);
+      sum += kernels_.exp_run(y + i, x, &max, size_t(count));
+    }
+    scale(y, n, sum, scratch);
+    if (narrow_ != nullptr) narrow_(out_at(to), y, nullptr, nullptr, size_t(n));
+  }
+
+  // Any layout and length, at the price of computing the exponentials twice.
+  void any_row(BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) const {
+    const Walk walk{reduced_.shape, reduced_.strides[0], reduced_.size};
+    const auto for_each_block = [&](auto f) {
+      for (int64_t i = 0; i < walk.size; i += kBlock) {
+        const int64_t n = std::min(kBlock, walk.size - i);
+        f(i, n, reader.read(walk, from, i, n));
+      }
+    };
+    E max = -std::numeric_limits<E>::infinity();
+    for_each_block([&](int64_t, int64_t n, const void* x) { kernels_.max(&max, x, size_t(n)); });
+    double sum = 0;
+    for_each_block([&](int64_t, int64_t n, const void* x) {
+      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n));
+    });
+    for_each_block([&](int64_t begin, int64_t n, const void* x) {
+      kernels_.exp_run(scratch.row, x, &max, size_t(n));
+      scale(scratch.row, n, sum, scratch);
+      if (narrow_ != nullptr) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
+      scatter(out_at(to), reduced_.dims(), reduced_.strides[1].data(), begin,
+              narrow_ != nullptr ? scratch.factors : scratch.row, n, int(out_.itemsize()));
+    });
+  }
+
+  void scale(E* y, int64_t n, double sum, Scratch& scratch) const {
+    const int64_t n_factors = std::min(n, kBlock);
+    std::fill_n(scratch.factors, n_factors, E(1 / sum));
+    for (int64_t i = 0; i < n; i += kBlock) {
+      kernels_.multiply(y + i, y + i, scratch.factors, nullptr, size_t(std::min(kBlock, n - i)));
+    }
+  }
+
+  void for_each_column_block() const {
+    const int64_t rows = reduced_.size;
+    const int64_t width = kept_.inner_dim();
+    const int64_t in_cache =
+        kColumnsBytes / int64_t(sizeof(E)) / rows / kFewestColumns * kFewestColumns;
+    const int64_t columns = std::min(width, std::clamp(in_cache, kFewestColumns, kMostColumns));
+    const int64_t n_pieces = (width + columns - 1) / columns;
+    parallel_ranges(
+        kept_.size / width * n_pieces, std::max<int64_t>(1, kElementsPerRange / (columns * rows)),
+        [&](RangeQueue& queue) {
+          BlockReader reader(in_, kElement);
+          ColumnScratch scratch;
+          StridedIndex<2> first(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
+          for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+            for (int64_t i = range.begin; i < range.end; ++i) {
+              const int64_t column = i % n_pieces * columns;
+              first.seek(i / n_pieces * width + column);
+              column_block(reader, scratch, first.offset(0), first.offset(1),
+                           std::min(columns, width - column));
+            }
+          }
+        });
+  }
+
+  void column_block(BlockReader& reader, ColumnScratch& scratch, int64_t from, int64_t to,
+                    int64_t columns) const {
+    const size_t n = size_t(columns);
+    const auto for_each_x = [&](auto f) {
+      for (int64_t i = 0; i < reduced_.size; ++i) {
+        const void* x = reader.read_run(from + i * reduced_.inner_stride(0), 1, columns);
+        char* const y = out_at(to + i * reduced_.inner_stride(1));
+        f(i, x, narrow_ == nullptr ? static_cast<void*>(y) : scratch.row, y);
+      }
+    };
+    std::fill_n(scratch.max, n, -std::numeric_limits<E>::infinity());
+    for_each_x([&](int64_t, const void* x, void*, void*) {
+      kernels_.pairwise_max(scratch.max, scratch.max, x, nullptr, n);
+    });
+    std::fill_n(scratch.sum, n, E(0));
+    std::fill_n(scratch.part, n, E(0));
+    for_each_x([&](int64_t i, const void* x, void* y, void*) {
+      kernels_.exp_columns(y, x, scratch.max, scratch.part, n);
+      if ((i + 1) % kSumRows != 0 && i + 1 != reduced_.size) return;
+      kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
+      std::fill_n(scratch.part, n, E(0));
+    });
+    for (size_t i = 0; i < n; ++i) scratch.sum[i] = 1 / scratch.sum[i];
+    for_each_x([&](int64_t, const void* x, void* y, void* out) {
+      if (narrow_ != nullptr) kernels_.exp_columns(y, x, scratch.max, scratch.part, n);
+      kernels_.multiply(y, y, scratch.sum, nullptr, n);
+      if (narrow_ != nullptr) narrow_(out, y, nullptr, nullptr, n);
+    });
+  }
+
+  const View& in_;
+  const View& out_;
+  Axes kept_;
+  Axes reduced_;
+  Kernels kernels_;
+  TileKernel narrow_;  // to the output's dtype; null if that is E's
+};
+
+}  // namespace
+
+void softmax(const View& in, std::span<const int> axes, const View& out) {
+  if (in.size == 0) return;
+  if (in.dtype == float64) {
+    Softmax<double>(in, axes, out).run();
+  } else {
+    Softmax<float>(in, axes, out).run();
+  }
+}
+
+}  // namespace tarn::cpu
