@@ -69,7 +69,7 @@ void count(Result& result, const Execution& execution, Execution::End end) {
   }
   ++result.n_executions;
   if (end == Execution::End::truncated) ++result.n_truncated;
-  if (end != Execution::End::failed) return;
+  if (execution.failure().empty()) return;
   if (++result.n_failures > 1) return;
   result.message = execution.failure();
   result.schedule = to_string(execution.schedule());
@@ -85,18 +85,21 @@ Result run(const Options& options, Search& search, const std::function<void()>& 
   LeakSanitizerScope leak_sanitizer_scope;
   auto start = std::chrono::steady_clock::now();
   bool exhausted = false;
+  int64_t n_failed = 0;  // but for deadlocks
   for (;;) {
     if (result.n_executions + result.n_redundant == options.max_executions) break;
     exhausted = !search.next_execution();
     if (exhausted) break;
     Execution::End end = execution.run(body, search);
     count(result, execution, end);
+    if (end == Execution::End::failed) ++n_failed;
     if (end != Execution::End::redundant && options.after_execution) {
       options.after_execution(execution.failure());
     }
     if (result.n_failures > 0 && options.stop_at_failure) break;
   }
-  result.complete = exhausted && result.n_truncated == 0;
+  bool is_blind = options.method == Method::dpor && n_failed > 0;  // see Options::stop_at_failure
+  result.complete = exhausted && result.n_truncated == 0 && !is_blind;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

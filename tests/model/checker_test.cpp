@@ -115,7 +115,7 @@ TEST(Explore, PctHitsAsOftenAsItsBoundSays) {
 }
 
 TEST(Explore, NotStoppingCountsAllFailures) {
-  Options options = dpor();
+  Options options = brute_force();
   options.stop_at_failure = false;
   int n_called = 0;
   options.after_execution = [&](const std::string&) { ++n_called; };
@@ -125,6 +125,9 @@ TEST(Explore, NotStoppingCountsAllFailures) {
   EXPECT_EQ(result.n_failures, 2);
   EXPECT_EQ(n_called, 4);
   EXPECT_EQ(result.schedule, "?1");
+
+  options.method = Method::dpor;
+  EXPECT_FALSE(explore(options, [] { check(choose(4) % 2 == 0, "odd"); }).complete);
 }
 
 // ---- Failures

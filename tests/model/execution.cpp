@@ -106,7 +106,7 @@ Execution::End Execution::drive(Search& search) {
     if (enabled.empty()) {
       search.on_deadlock(*this);
       failure_ = describe_deadlock();
-      return End::failed;
+      return End::deadlocked;
     }
     if (n_steps_ == std::min(options_.max_steps, kMaxSteps)) return End::truncated;
     int thread = search.pick_thread(*this, enabled);

@@ -36,7 +36,7 @@ class ThreadBody {
 // anywhere, noexcept functions, destructors and the terminate handler included.
 class Execution {
  public:
-  enum class End { complete, redundant, truncated, failed };
+  enum class End { complete, redundant, truncated, deadlocked, failed };
 
   explicit Execution(const Options& options);
   ~Execution();

@@ -23,7 +23,9 @@ struct Options {
   int64_t max_executions = 5'000'000;
   // A longer execution is cut, and counted as truncated. At most kMaxSteps.
   int max_steps = 5'000;
-  // Else all are explored; what a failed execution owned is leaked.
+  // Else goes on. What a failed execution owned is leaked. What its threads would have done next is
+  // unknown, so dpor may miss orders of that, and does not call itself complete; a deadlock does no
+  // such harm.
   bool stop_at_failure = true;
   // ModelSync::thread's constructor throws, as a data choice.
   bool thread_creation_may_fail = false;
