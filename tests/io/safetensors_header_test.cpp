@@ -349,6 +349,16 @@ TEST(ComposeSafetensors, refuses_what_it_could_not_read_back) {
   EXPECT_THROW(compose({{std::string(100'000'001, 'a'), tarn::int8, {}}}), std::overflow_error);
 }
 
+// With anything quadratic in it this takes minutes.
+TEST(ComposeSafetensors, very_many_tensors) {
+  std::vector<SafetensorsSpec> specs;
+  for (int i = 0; i < 50'000; ++i) specs.push_back({std::to_string(i), tarn::int8, {1}});
+  const std::string bytes = compose_safetensors_header(specs, {});
+  const SafetensorsHeader header =
+      parse_safetensors_header(bytes, bytes.size() + specs.size(), CutFile::refuse, "m");
+  EXPECT_EQ(header.tensors.size(), specs.size());
+}
+
 TEST(ComposeSafetensors, random_headers_survive_the_round_trip) {
   std::mt19937 random(7);
   for (int round = 0; round < 500; ++round) {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <unordered_set>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -12,37 +12,71 @@ namespace {
 
 using nlohmann::json;
 
-// Follows the parser through the text to know which objects are open and which keys they have.
-class Strictness {
+// Builds the value from the parser's events. The library's own builder can be watched by a
+// callback, but takes quadratic time then.
+class Builder {
  public:
-  explicit Strictness(size_t max_depth) : max_depth_(max_depth) {}
+  explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
 
-  void on_event(json::parse_event_t event, const json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        if (open_keys_.size() == max_depth_) {
-          throw JsonError(fmt::format("is nested more than {} deep", max_depth_), 0);
-        }
-        open_keys_.emplace_back();
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        open_keys_.pop_back();
-        break;
-      case json::parse_event_t::key:
-        if (!open_keys_.back().insert(parsed.get_ref<const std::string&>()).second) {
-          throw JsonError(fmt::format("has the key {} twice", parsed.dump()), 0);
-        }
-        break;
-      case json::parse_event_t::value:
-        break;
+  json take() { return std::move(root_); }
+
+  // What the parser calls; true means go on.
+  bool null() { return add(nullptr); }
+  bool boolean(bool value) { return add(value); }
+  bool number_integer(int64_t value) { return add(value); }
+  bool number_unsigned(uint64_t value) { return add(value); }
+  bool number_float(double value, const std::string&) { return add(value); }
+  bool string(std::string& value) { return add(std::move(value)); }
+  bool binary(json::binary_t& value) { return add(std::move(value)); }
+  bool start_object(size_t) { return open(json::object()); }
+  bool start_array(size_t) { return open(json::array()); }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+  bool key(std::string& name) {
+    if (open_.back()->contains(name)) {
+      throw JsonError(fmt::format("has the key {} twice", json(name).dump()), 0);
     }
+    key_ = std::move(name);
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const json::exception& error) {
+    constexpr int kNumberOverflow = 406;
+    throw JsonError(
+        error.id == kNumberOverflow ? "has a number that no type holds" : "is not valid JSON",
+        position == 0 ? 0 : position - 1);
   }
 
  private:
-  size_t max_depth_;
-  std::vector<std::unordered_set<std::string>> open_keys_;
+  bool add(json value) {
+    insert(std::move(value));
+    return true;
+  }
+
+  bool open(json value) {
+    if (open_.size() == max_depth_) {
+      throw JsonError(fmt::format("is nested more than {} deep", max_depth_), 0);
+    }
+    // The address stays good: until this value is closed, none is added beside it.
+    open_.push_back(&insert(std::move(value)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  json& insert(json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    json& parent = *open_.back();
+    if (parent.is_array()) return parent.emplace_back(std::move(value));
+    return *parent.emplace(std::move(key_), std::move(value)).first;
+  }
+
+  const size_t max_depth_;
+  json root_;
+  std::vector<json*> open_;  // from the root inwards
+  std::string key_;          // of the value that comes next
 };
 
 }  // namespace
@@ -52,18 +86,9 @@ json parse_strict_json(std::string_view text, size_t max_depth) {
   if (const size_t zero = text.find('\0'); zero != text.npos) {
     throw JsonError("has a zero byte in it", zero);
   }
-  Strictness strictness(max_depth);
-  auto on_event = [&](int, json::parse_event_t event, const json& parsed) {
-    strictness.on_event(event, parsed);
-    return true;
-  };
-  try {
-    return json::parse(text.begin(), text.end(), on_event);
-  } catch (const json::parse_error& error) {
-    throw JsonError("is not valid JSON", error.byte == 0 ? 0 : error.byte - 1);
-  } catch (const json::exception&) {
-    throw JsonError("has a number that no type holds", 0);
-  }
+  Builder builder(max_depth);
+  json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
 }
 
 }  // namespace tarn::io
