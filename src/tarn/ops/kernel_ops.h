@@ -8,6 +8,7 @@
 #include "tarn/ops/op.h"
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/softmax.h"
+#include "tarn/ops/tensor_stats.h"
 
 #define TARN_KERNEL_OPS(X) \
   X(Arange)                \
@@ -20,7 +21,8 @@
   X(Reduce)                \
   X(Softmax)               \
   X(Solve)                 \
-  X(Take)
+  X(Take)                  \
+  X(TensorStats)
 
 namespace tarn {
 

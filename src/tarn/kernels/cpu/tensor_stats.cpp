@@ -1,0 +1,73 @@
+#include "tarn/kernels/cpu/tensor_stats.h"
+
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/parallel.h"
+#include "tarn/kernels/cpu/tensor_stats_kernels.h"
+
+// What each build of kernels/cpu/isa defines.
+#define TARN_DECLARE_ISA(target)                                 \
+  namespace tarn::target {                                       \
+  void add_tensor_stats(tarn::cpu::TensorStatsKernels& kernels); \
+  }
+TARN_DECLARE_ISA(N_AVX2)
+TARN_DECLARE_ISA(N_AVX3)
+#undef TARN_DECLARE_ISA
+
+namespace tarn::cpu {
+
+namespace {
+
+TensorStatsKernels make_kernels(std::string_view isa) {
+  TensorStatsKernels kernels{};
+  isa == "avx512" ? N_AVX3::add_tensor_stats(kernels) : N_AVX2::add_tensor_stats(kernels);
+  return kernels;
+}
+
+StatsAdder adder_of(NumberFormat format, Dtype dtype) {
+  const TensorStatsKernels& kernels = tensor_stats_kernels();
+  switch (format) {
+    case NumberFormat::float8_e4m3:
+      return kernels.of_float8_e4m3;
+    case NumberFormat::float8_e5m2:
+      return kernels.of_float8_e5m2;
+    case NumberFormat::float8_e8m0:
+      return kernels.of_float8_e8m0;
+    case NumberFormat::of_dtype:
+      break;
+  }
+  return kernels.of_dtype[int(dtype.val())];
+}
+
+}  // namespace
+
+const TensorStatsKernels& tensor_stats_kernels() {
+  static const TensorStatsKernels chosen = make_kernels(kernels().isa);
+  return chosen;
+}
+
+void tensor_stats(NumberFormat format, const View& in, const View& out) {
+  const bool is_complex = in.dtype == complex64;
+  const Dtype number = is_complex ? float32 : in.dtype;
+  const int64_t size = is_complex ? 2 * in.size : in.size;
+  const StatsAdder add = adder_of(format, number);
+  const auto* bytes = static_cast<const char*>(in.data);
+
+  // Every range has its own statistics, added up in order: threads must not change a bit.
+  constexpr int64_t kRange = 1 << 16;
+  std::vector<TensorStats> ranges(size_t((size + kRange - 1) / kRange));
+  parallel_ranges(size, kRange, [&](RangeQueue& queue) {
+    for (auto range = queue.next(); range.begin != range.end; range = queue.next()) {
+      add(ranges[size_t(range.begin / kRange)], bytes + range.begin * number.size(),
+          size_t(range.end - range.begin));
+    }
+  });
+  TensorStats total;
+  for (const TensorStats& range : ranges) total.add(range);
+  std::memcpy(out.data, &total, sizeof(total));
+}
+
+}  // namespace tarn::cpu
