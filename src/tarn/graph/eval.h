@@ -20,11 +20,11 @@ struct EvalProgress {
 
 struct EvalOptions {
   // When it passes, what has not been computed fails with kind deadline.
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
   // When it is requested, what has not been computed fails with kind cancelled.
-  std::stop_token stop;
+  std::stop_token stop = {};
   // Called from worker threads, one call at a time, after each step. What it throws cancels.
-  std::function<void(const EvalProgress&)> on_progress;
+  std::function<void(const EvalProgress&)> on_progress = {};
 };
 
 // Computes `outputs` and all they need, and waits. Throws the EvalError of the failed output whose

@@ -100,8 +100,8 @@ CheckpointLoad load_checkpoint(const std::string& path, const LoadOptions& optio
       loaded.arrays.merge(arrays);
       loaded.metadata.insert(shard.header->metadata.begin(), shard.header->metadata.end());
     } catch (...) {
-      loaded.failed_shards.push_back({std::move(shard.path), std::move(shard.promised),
-                                      failure_of(std::current_exception())});
+      loaded.failed_shards.push_back(
+          {std::move(shard.path), std::move(shard.promised), failure_of(std::current_exception())});
     }
   }
   loaded.problems = std::move(checkpoint.problems);

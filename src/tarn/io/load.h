@@ -33,8 +33,8 @@ array load(std::shared_ptr<io::Reader> in_stream, const LoadOptions& options);
 array load(std::string file, const LoadOptions& options);
 
 // The arrays by name, and the metadata.
-using SafetensorsLoad = std::pair<std::unordered_map<std::string, array>,
-                                  std::unordered_map<std::string, std::string>>;
+using SafetensorsLoad =
+    std::pair<std::unordered_map<std::string, array>, std::unordered_map<std::string, std::string>>;
 
 // One .safetensors file, which must not be shorter than its header says. The 8-bit float types load
 // as their bytes, uint8.

@@ -51,9 +51,9 @@ class Reader {
   std::mutex one_read_at_a_time_;
 };
 
-// A file. Positional reads may come from any number of threads; the cursor is this object's own and
-// belongs to one thread at a time. Opening does not throw: is_open() tells, and reading a file that
-// is not open throws with the reason why.
+// A file, or a device that can be read at offsets. Positional reads may come from any number of
+// threads; the cursor is this object's own and belongs to one thread at a time. Opening does not
+// throw: is_open() tells, and reading a file that is not open throws with the reason why.
 class ParallelFileReader : public Reader {
  public:
   explicit ParallelFileReader(std::string file_path);

@@ -91,8 +91,7 @@ Shape array_shape(const TensorPlace& place, const Reader& reader) {
       IoDetails details;
       details.path = reader.label();
       details.tensor = place.name;
-      throw io_error("load",
-                     fmt::format("no array can have the shape {}", shape_text(place.shape)),
+      throw io_error("load", fmt::format("no array can have the shape {}", shape_text(place.shape)),
                      std::move(details));
     }
     shape.push_back(static_cast<ShapeElem>(dim));
@@ -120,38 +119,44 @@ TensorLoader::TensorLoader(std::shared_ptr<Reader> reader, size_t n_tensors, uin
 array TensorLoader::load(TensorPlace place) const {
   Shape shape = array_shape(place, *reader_);
   const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
-  Load load{reader_,        tensor,
-            tensor->begin,  tensor->nbytes,
+  Load load{reader_,
+            tensor,
+            tensor->begin,
+            tensor->nbytes,
             std::make_shared<TensorProgress>(progress_, tensor->nbytes),
             stalls_};
   return make_node(Op(kLoadClass, std::move(load)), stream_for_load(stream_), std::move(shape),
                    tensor->dtype);
 }
 
-std::vector<array> TensorLoader::load_parts(TensorPlace place, size_t max_part_nbytes,
-                                            Stream s) const {
-  const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
-  const size_t itemsize = tensor->dtype.size();
+TensorParts TensorLoader::parts(TensorPlace place, size_t max_part_nbytes) const {
+  const size_t itemsize = place.dtype.size();
   constexpr size_t kMaxSize = std::numeric_limits<ShapeElem>::max();
-  const size_t part_nbytes = std::clamp<size_t>(max_part_nbytes / itemsize, 1, kMaxSize) * itemsize;
-  const size_t n_parts = std::max<size_t>(1, (tensor->nbytes + part_nbytes - 1) / part_nbytes);
-  const auto unfinished = std::make_shared<std::atomic<size_t>>(n_parts);
-  std::vector<array> parts;
-  parts.reserve(n_parts);
-  for (size_t i = 0; i < n_parts; ++i) {
-    const uint64_t begin = i * part_nbytes;
-    const uint64_t nbytes = std::min<uint64_t>(part_nbytes, tensor->nbytes - begin);
-    Load load{reader_,
-              tensor,
-              tensor->begin + begin,
-              nbytes,
-              std::make_shared<TensorProgress>(progress_, nbytes, unfinished),
-              stalls_};
-    Shape shape{static_cast<ShapeElem>(nbytes / itemsize)};
-    parts.push_back(
-        make_node(Op(kLoadClass, std::move(load)), s, std::move(shape), tensor->dtype));
-  }
+  TensorParts parts;
+  parts.part_nbytes_ = std::clamp<size_t>(max_part_nbytes / itemsize, 1, kMaxSize) * itemsize;
+  parts.count_ = place.nbytes / parts.part_nbytes_ + (place.nbytes % parts.part_nbytes_ != 0);
+  parts.count_ = std::max<size_t>(parts.count_, 1);
+  parts.reader_ = reader_;
+  parts.tensor_ = std::make_shared<const TensorPlace>(std::move(place));
+  parts.progress_ = progress_;
+  parts.stalls_ = stalls_;
+  parts.unfinished_ = std::make_shared<std::atomic<size_t>>(parts.count_);
   return parts;
+}
+
+uint64_t TensorParts::nbytes(size_t i) const {
+  return std::min<uint64_t>(part_nbytes_, tensor_->nbytes - i * part_nbytes_);
+}
+
+array TensorParts::load(size_t i, Stream s) const {
+  Load load{reader_,
+            tensor_,
+            tensor_->begin + i * part_nbytes_,
+            nbytes(i),
+            std::make_shared<TensorProgress>(progress_, nbytes(i), unfinished_),
+            stalls_};
+  Shape shape{static_cast<ShapeElem>(nbytes(i) / tensor_->dtype.size())};
+  return make_node(Op(kLoadClass, std::move(load)), s, std::move(shape), tensor_->dtype);
 }
 
 }  // namespace tarn::io

@@ -1,6 +1,7 @@
 // Lazy arrays of the tensors of a file: each is a node that reads when it is evaluated.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,6 +28,30 @@ struct TensorPlace {
 
 TensorPlace place_of(const SafetensorsEntry& entry);
 
+// The elements of a tensor, flat and in order, cut into parts of one length but the last. A tensor
+// without elements has one part. Thread-safe.
+class TensorParts {
+ public:
+  size_t count() const { return count_; }
+  uint64_t nbytes(size_t i) const;
+
+  // Part i, on `s`. Its failure speaks of the whole tensor.
+  // Requires: no part is loaded twice, or else it counts twice.
+  array load(size_t i, Stream s) const;
+
+ private:
+  friend class TensorLoader;
+  TensorParts() = default;
+
+  std::shared_ptr<Reader> reader_;
+  std::shared_ptr<const TensorPlace> tensor_;
+  uint64_t part_nbytes_ = 0;
+  size_t count_ = 0;
+  std::shared_ptr<FileProgress> progress_;
+  std::shared_ptr<StallWatch> stalls_;
+  std::shared_ptr<std::atomic<size_t>> unfinished_;
+};
+
 // Makes the arrays of one source. They share the reader, which goes when the last of them has been
 // computed or dropped, and count in one FileProgress. Copies are the same loader.
 class TensorLoader {
@@ -38,12 +63,11 @@ class TensorLoader {
                const std::shared_ptr<ProgressTracker>& tracker = nullptr);
 
   // The tensor. Throws OperationError (io) if its shape is more than an array can have.
-  // Requires, as load_parts: no tensor is loaded twice, or else its progress counts twice.
+  // Requires: no tensor is loaded twice, or else it counts twice.
   array load(TensorPlace place) const;
 
-  // Its elements, flat and in order, in arrays of at most `max_part_nbytes` each, or one element.
-  // Their failures speak of the tensor. All on `s`.
-  std::vector<array> load_parts(TensorPlace place, size_t max_part_nbytes, Stream s) const;
+  // The tensor in parts of at most `max_part_nbytes`, or of one element. Same requirement.
+  TensorParts parts(TensorPlace place, size_t max_part_nbytes) const;
 
  private:
   std::shared_ptr<Reader> reader_;
