@@ -50,7 +50,7 @@ TARN_FN void store(E* p, Pack<ComputeOf<E>> x) {
     const auto is_odd = hn::And(top, hn::Set(d32, 1));
     const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, is_odd), hn::Set(d32, 0x7fff)));
     const auto quiet = hn::Or(top, hn::Set(d32, 0x40));
-    const auto is_nan = hn::RebindMask(d32, hn::Ne(x.v, x.v));
+    const auto is_nan = hn::RebindMask(d32, (x != x).m);
     hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16,
                reinterpret_cast<uint16_t*>(p));
   } else {
