@@ -154,13 +154,13 @@ void reduce_run(void* accumulator, const void* elements, size_t n) {
 }
 
 // Comparisons with NaN are false: a NaN is never better, and nothing is better than one.
-struct Greater {
+struct IsAbove {
   template <class T>
   TARN_FN static auto is_better(T x, T y) {
     return x > y;
   }
 };
-struct Less {
+struct IsBelow {
   template <class T>
   TARN_FN static auto is_better(T x, T y) {
     return x < y;
@@ -234,8 +234,8 @@ void add_extremes(cpu::KernelTable& table) {
     const int dtype = int(dtype_of<T>.val());
     table.max[dtype] = reduce_run<Max, T>;
     table.min[dtype] = reduce_run<Min, T>;
-    table.arg_max[dtype] = find_best<Greater, T>;
-    table.arg_min[dtype] = find_best<Less, T>;
+    table.arg_max[dtype] = find_best<IsAbove, T>;
+    table.arg_min[dtype] = find_best<IsBelow, T>;
   };
   (add(type_tag<E>{}), ...);
 }
