@@ -1,155 +1,218 @@
 #include "tarn/kernels/cpu/linalg.h"
 
+#include <cblas.h>
 #include <fmt/format.h>
 #include <lapacke.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
-#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tarn/base/failure.h"
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
 
 namespace {
 
-// LAPACK's functions by element type. It takes matrices column by column, ours are row by row, so
-// it sees transposes: the rules below say what that means for each factorization.
-lapack_int getrf(lapack_int n, float* a, lapack_int* pivots) {
-  return LAPACKE_sgetrf_work(LAPACK_COL_MAJOR, n, n, a, n, pivots);
-}
-lapack_int getrf(lapack_int n, double* a, lapack_int* pivots) {
-  return LAPACKE_dgetrf_work(LAPACK_COL_MAJOR, n, n, a, n, pivots);
-}
-lapack_int getri(lapack_int n, float* a, const lapack_int* pivots, float* work, lapack_int size) {
-  return LAPACKE_sgetri_work(LAPACK_COL_MAJOR, n, a, n, pivots, work, size);
-}
-lapack_int getri(lapack_int n, double* a, const lapack_int* pivots, double* work, lapack_int size) {
-  return LAPACKE_dgetri_work(LAPACK_COL_MAJOR, n, a, n, pivots, work, size);
-}
-lapack_int getrs(lapack_int n, lapack_int k, const float* a, const lapack_int* pivots, float* b) {
-  return LAPACKE_sgetrs_work(LAPACK_COL_MAJOR, 'T', n, k, a, n, pivots, b, n);
-}
-lapack_int getrs(lapack_int n, lapack_int k, const double* a, const lapack_int* pivots, double* b) {
-  return LAPACKE_dgetrs_work(LAPACK_COL_MAJOR, 'T', n, k, a, n, pivots, b, n);
-}
-lapack_int potrf(char triangle, lapack_int n, float* a) {
-  return LAPACKE_spotrf_work(LAPACK_COL_MAJOR, triangle, n, a, n);
-}
-lapack_int potrf(char triangle, lapack_int n, double* a) {
-  return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, triangle, n, a, n);
+// Note [Transposed factors]
+// LAPACK takes matrices column by column, ours are row by row, so it sees Aᵀ. Inverting commutes
+// with that. A Cholesky factor is found in the other triangle. From the LU factors, Aᵀ = P L U, it
+// follows that A = Uᵀ Lᵀ Pᵀ: of the memory of L and U, read row by row, the lower triangle is Uᵀ
+// and the upper one, with ones on the diagonal, Lᵀ.
+
+template <class T>
+struct Lapack;
+template <>
+struct Lapack<float> {
+  static constexpr auto* getrf = LAPACKE_sgetrf_work;
+  static constexpr auto* getri = LAPACKE_sgetri_work;
+  static constexpr auto* potrf = LAPACKE_spotrf_work;
+  static constexpr auto* trsm = cblas_strsm;
+};
+template <>
+struct Lapack<double> {
+  static constexpr auto* getrf = LAPACKE_dgetrf_work;
+  static constexpr auto* getri = LAPACKE_dgetri_work;
+  static constexpr auto* potrf = LAPACKE_dpotrf_work;
+  static constexpr auto* trsm = cblas_dtrsm;
+};
+
+// From this order on OpenBLAS spreads a factorization over threads of its own, and the matrices of
+// a batch take turns; smaller ones are spread over ours.
+constexpr int64_t kOwnThreadsOrder = 128;
+// Multiplications and additions of one task.
+constexpr int64_t kTaskWork = 64 << 10;
+
+// Why a matrix has no result: LAPACK's `info`, which is positive, or one of these.
+constexpr lapack_int kFine = 0;
+constexpr lapack_int kNotFinite = -1;
+
+// Calls f(i), which returns the defect of matrix i, for i < batch. Returns the first defect and
+// where it is.
+template <class F>
+std::pair<int64_t, lapack_int> for_each_matrix(int64_t batch, int64_t order, F f) {
+  std::vector<lapack_int> defects(static_cast<size_t>(batch), kFine);
+  if (order >= kOwnThreadsOrder) {
+    for (int64_t i = 0; i < batch; ++i) {
+      if ((defects[i] = f(i)) != kFine) break;
+    }
+  } else {
+    const int64_t grain = std::max<int64_t>(1, kTaskWork / (order * order * order));
+    parallel_ranges(batch, grain, [&](RangeQueue& queue) {
+      for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+        for (int64_t i = range.begin; i < range.end; ++i) defects[i] = f(i);
+      }
+    });
+  }
+  const auto first =
+      std::find_if(defects.begin(), defects.end(), [](auto d) { return d != kFine; });
+  if (first == defects.end()) return {-1, kFine};
+  return {first - defects.begin(), *first};
 }
 
-int64_t columns(const View& view) { return view.shape[view.ndim - 1]; }
+// Throws for the first defect if there is one: "[inv] matrix 3 of the batch is singular (…)".
+template <class Describe>
+void throw_if_defect(const char* op, int64_t batch, std::pair<int64_t, lapack_int> defect,
+                     Describe describe) {
+  const auto [matrix, info] = defect;
+  if (info == kFine) return;
+  const std::string which =
+      batch == 1 ? "the matrix" : fmt::format("matrix {} of the batch", matrix);
+  throw OperationError(
+      FailureKind::numerical,
+      fmt::format("[{}] {} {}", op, which,
+                  info == kNotFinite ? "has an element that is not finite" : describe(info)));
+}
+
+std::string describe_singular(lapack_int info) {
+  return fmt::format("is singular (U[{0},{0}] is exactly zero)", info - 1);
+}
+
+template <class T>
+bool all_finite(const T* begin, const T* end) {
+  return std::all_of(begin, end, [](T x) { return std::isfinite(x); });
+}
+
+// Leaves LAPACK's pivots, which count from one.
+template <class T>
+lapack_int factor(T* a, lapack_int n, lapack_int* pivots) {
+  if (!all_finite(a, a + int64_t{n} * n)) return kNotFinite;
+  return Lapack<T>::getrf(LAPACK_COL_MAJOR, n, n, a, n, pivots);
+}
+
+template <class T>
+lapack_int invert_matrix(T* a, lapack_int n) {
+  // What getri asks for: n times its block size.
+  constexpr int64_t kWorkColumns = 64;
+  const std::unique_ptr<lapack_int[]> pivots(new lapack_int[n]);
+  const lapack_int defect = factor(a, n, pivots.get());
+  if (defect != kFine) return defect;
+  const auto work_size = static_cast<lapack_int>(n * kWorkColumns);
+  const std::unique_ptr<T[]> work(new T[work_size]);
+  return Lapack<T>::getri(LAPACK_COL_MAJOR, n, a, n, pivots.get(), work.get(), work_size);
+}
+
+template <class T>
+lapack_int factor_cholesky(T* a, lapack_int n, bool upper) {
+  // LAPACK notices an infinity only when it has become a NaN, if ever.
+  for (int64_t i = 0; i < n; ++i) {
+    const T* const row = a + i * n;
+    if (!all_finite(upper ? row + i : row, upper ? row + n : row + i + 1)) return kNotFinite;
+  }
+  const lapack_int info = Lapack<T>::potrf(LAPACK_COL_MAJOR, upper ? 'L' : 'U', n, a, n);
+  for (int64_t i = 0; i < n; ++i) {
+    T* const row = a + i * n;
+    std::fill(upper ? row : row + i + 1, upper ? row + i : row + n, T{0});
+  }
+  return info;
+}
+
+// x holds the right-hand sides, k columns. See Note [Transposed factors].
+template <class T>
+lapack_int solve_matrix(T* a, lapack_int n, T* x, int64_t k) {
+  const std::unique_ptr<lapack_int[]> pivots(new lapack_int[n]);
+  const lapack_int defect = factor(a, n, pivots.get());
+  if (defect != kFine) return defect;
+  const auto solve_triangle = [&](CBLAS_UPLO triangle, CBLAS_DIAG diagonal) {
+    Lapack<T>::trsm(CblasRowMajor, CblasLeft, triangle, CblasNoTrans, diagonal, n,
+                    static_cast<lapack_int>(k), T{1}, a, n, x, static_cast<lapack_int>(k));
+  };
+  solve_triangle(CblasLower, CblasNonUnit);
+  solve_triangle(CblasUpper, CblasUnit);
+  for (int64_t i = n - 1; i >= 0; --i) {
+    const int64_t other = pivots[i] - 1;
+    if (other != i) std::swap_ranges(x + i * k, x + (i + 1) * k, x + other * k);
+  }
+  return kFine;
+}
+
 int64_t rows(const View& view) { return view.shape[view.ndim - 2]; }
+int64_t columns(const View& view) { return view.shape[view.ndim - 1]; }
 
-template <class T>
-void require_finite(const T* a, int64_t n, const char* op, int64_t matrix) {
-  if (std::all_of(a, a + n, [](T x) { return std::isfinite(x); })) return;
-  throw OperationError(
-      FailureKind::numerical,
-      fmt::format("[{}] matrix {} of the batch has an element that is not finite", op, matrix));
-}
-
-// Factors `a` in place. The pivots are LAPACK's.
-template <class T>
-void factor(T* a, int64_t n, lapack_int* pivots, const char* op, int64_t matrix) {
-  require_finite(a, n * n, op, matrix);
-  lapack_int info = getrf(lapack_int(n), a, pivots);
-  if (info == 0) return;
-  throw OperationError(
-      FailureKind::numerical,
-      fmt::format("[{}] matrix {} of the batch is singular: U[{}, {}] is exactly 0", op, matrix,
-                  info - 1, info - 1));
-}
-
-template <class T>
-void inverse_of(const View& to) {
-  int64_t n = rows(to);
-  if (to.size == 0) return;
-  std::vector<lapack_int> pivots(n);
-  std::vector<T> work(std::max<int64_t>(n * 64, 1));
-  // The inverse of the transpose is the transpose of the inverse.
-  for (int64_t i = 0; i < to.size / (n * n); ++i) {
-    T* a = to.as<T>() + i * n * n;
-    factor(a, n, pivots.data(), "inv", i);
-    getri(lapack_int(n), a, pivots.data(), work.data(), lapack_int(work.size()));
+// Calls f(float()) or f(double()), as the dtype is.
+template <class F>
+void by_type(Dtype dtype, F f) {
+  assert(dtype == float32 || dtype == float64);
+  if (dtype == float32) {
+    f(float());
+  } else {
+    f(double());
   }
 }
-
-template <class T>
-void cholesky_of(const View& to, bool upper) {
-  int64_t n = rows(to);
-  if (to.size == 0) return;
-  for (int64_t i = 0; i < to.size / (n * n); ++i) {
-    T* a = to.as<T>() + i * n * n;
-    // Our lower triangle is the upper one of the transpose that LAPACK sees.
-    lapack_int info = potrf(upper ? 'L' : 'U', lapack_int(n), a);
-    bool finite = info == 0;
-    for (int64_t r = 0; r < n; ++r) {
-      T* row = a + r * n;
-      std::fill(upper ? row : row + r + 1, upper ? row + r : row + n, T(0));
-      finite &= std::isfinite(row[r]);
-    }
-    if (finite) continue;
-    throw OperationError(
-        FailureKind::numerical,
-        info > 0 ? fmt::format("[cholesky] matrix {} of the batch is not positive definite: its "
-                               "leading minor of order {} is not",
-                               i, info)
-                 : fmt::format(
-                       "[cholesky] matrix {} of the batch has an element that is not finite", i));
-  }
-}
-
-template <class T>
-void solve_of(const View& a, const View& to) {
-  int64_t n = rows(to), k = columns(to);
-  if (to.size == 0) return;
-  std::vector<T> coefficients(a.size), right(n * k);
-  View dense{coefficients.data(), a.shape, nullptr, a.ndim, a.dtype, a.size};
-  Strides strides = row_major_strides(Shape(a.shape, a.shape + a.ndim));
-  dense.strides = strides.data();
-  copy(a, dense);
-  std::vector<lapack_int> pivots(n);
-  for (int64_t i = 0; i < to.size / (n * k); ++i) {
-    T* matrix = coefficients.data() + i * n * n;
-    T* x = to.as<T>() + i * n * k;
-    factor(matrix, n, pivots.data(), "solve", i);
-    require_finite(x, n * k, "solve", i);
-    // Right-hand sides as columns, and the transpose of the transpose that was factored.
-    for (int64_t r = 0; r < n; ++r) {
-      for (int64_t c = 0; c < k; ++c) right[c * n + r] = x[r * k + c];
-    }
-    getrs(lapack_int(n), lapack_int(k), matrix, pivots.data(), right.data());
-    for (int64_t r = 0; r < n; ++r) {
-      for (int64_t c = 0; c < k; ++c) x[r * k + c] = right[c * n + r];
-    }
-  }
-}
-
-// Calls f<T>(…) for the element type.
-#define TARN_BY_TYPE(f, dtype, ...) \
-  ((dtype) == float32 ? f<float>(__VA_ARGS__) : f<double>(__VA_ARGS__))
 
 }  // namespace
 
 void inverse(const View& a, const View& to) {
+  if (to.size == 0) return;
   copy(a, to);
-  TARN_BY_TYPE(inverse_of, to.dtype, to);
+  const int64_t n = rows(to);
+  const int64_t batch = to.size / (n * n);
+  by_type(to.dtype, [&]<class T>(T) {
+    const auto defect = for_each_matrix(batch, n, [&](int64_t i) {
+      return invert_matrix(to.as<T>() + i * n * n, static_cast<lapack_int>(n));
+    });
+    throw_if_defect("inv", batch, defect, describe_singular);
+  });
 }
 
 void cholesky(const View& a, bool upper, const View& to) {
+  if (to.size == 0) return;
   copy(a, to);
-  TARN_BY_TYPE(cholesky_of, to.dtype, to, upper);
+  const int64_t n = rows(to);
+  const int64_t batch = to.size / (n * n);
+  by_type(to.dtype, [&]<class T>(T) {
+    const auto defect = for_each_matrix(batch, n, [&](int64_t i) {
+      return factor_cholesky(to.as<T>() + i * n * n, static_cast<lapack_int>(n), upper);
+    });
+    throw_if_defect("cholesky", batch, defect, [](lapack_int info) {
+      return fmt::format("is not positive definite (its leading minor of order {} is not)", info);
+    });
+  });
 }
 
 void solve(const View& a, const View& b, const View& to) {
+  if (to.size == 0) return;
   copy(b, to);
-  TARN_BY_TYPE(solve_of, to.dtype, a, to);
+  const int64_t n = rows(to);
+  const int64_t k = columns(to);
+  const int64_t batch = to.size / (n * k);
+  by_type(to.dtype, [&]<class T>(T) {
+    const std::unique_ptr<T[]> factors(new T[a.size]);
+    const Strides dense = row_major_strides(Shape(a.shape, a.shape + a.ndim));
+    copy(a, {factors.get(), a.shape, dense.data(), a.ndim, a.dtype, a.size});
+    const auto defect = for_each_matrix(batch, n, [&](int64_t i) {
+      return solve_matrix(factors.get() + i * n * n, static_cast<lapack_int>(n),
+                          to.as<T>() + i * n * k, k);
+    });
+    throw_if_defect("solve", batch, defect, describe_singular);
+  });
 }
 
 }  // namespace tarn::cpu
