@@ -47,8 +47,9 @@ std::string Failure::describe() const {
     fmt::format_to(std::back_inserter(details), "{}{} {}", details.empty() ? "" : ", ", name,
                    value);
   };
-  if (!path.empty()) add("file", path);
-  if (!tensor.empty()) add("tensor", tensor);
+  auto is_said = [&](const std::string& text) { return line.find(text) != std::string::npos; };
+  if (!path.empty() && !is_said(path)) add("file", path);
+  if (!tensor.empty() && !is_said(tensor)) add("tensor", tensor);
   if (offset >= 0) add("offset", offset);
   if (wanted >= 0) add("wanted", wanted);
   if (got >= 0) add("got", got);

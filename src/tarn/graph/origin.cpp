@@ -71,9 +71,8 @@ Origin current_origin() {
 
 void set_origin_tracking(bool on) { tracking().store(on, std::memory_order_relaxed); }
 
-OriginScope::OriginScope(std::source_location where)
-    : OriginScope(
-          fmt::format("{}:{} ({})", where.file_name(), where.line(), where.function_name())) {}
+OriginScope::OriginScope(int line, const char* file, const char* function)
+    : OriginScope(fmt::format("{}:{} ({})", file, line, function)) {}
 
 OriginScope::OriginScope(std::string text)
     : previous_(std::exchange(scope_of_this_thread(),

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <memory>
-#include <source_location>
 #include <string>
 
 namespace tarn {
@@ -40,7 +39,9 @@ void set_origin_tracking(bool on);
 // Names the place of the nodes that this thread builds while the scope lives; inner scopes win.
 class OriginScope {
  public:
-  explicit OriginScope(std::source_location where = std::source_location::current());
+  // By default the place where the scope is made. (clang 14 lacks std::source_location.)
+  explicit OriginScope(int line = __builtin_LINE(), const char* file = __builtin_FILE(),
+                       const char* function = __builtin_FUNCTION());
   explicit OriginScope(std::string text);
   ~OriginScope();
   OriginScope(const OriginScope&) = delete;

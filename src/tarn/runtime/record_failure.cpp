@@ -180,6 +180,9 @@ void describe_exception(const std::exception_ptr& thrown, Failure& record) {
     record.kind = error.kind();
     record.message = error.what();
     static_cast<IoDetails&>(record) = error.io();
+    // An error that only says more about another one steps aside for it.
+    auto* around = dynamic_cast<const std::nested_exception*>(&error);
+    if (around != nullptr && around->nested_ptr()) record.exception = around->nested_ptr();
   } catch (const EvalError& error) {
     record.kind = error.failure()->kind;
     record.message = error.what();
