@@ -10,4 +10,6 @@ std::vector<std::unique_ptr<Backend>> make_backends() {
   return backends;
 }
 
+Components installed_components() { return cpu_components(); }
+
 }  // namespace tarn

@@ -293,7 +293,7 @@ TEST(Contract, contract_a14_a_failed_read_says_what_where_and_how_much) {
   auto reader = std::make_shared<io::ParallelFileReader>(path, calls);
   array b = load_safetensors(reader).first.at("b");
   calls.only = "pread";
-  calls.fail_at = 0;
+  calls.fail_at = calls.n_calls();
   EXPECT_THROW(eval(b), IoError);
   const FailurePtr failure = b.failure();
   EXPECT_EQ(failure->kind, FailureKind::io);

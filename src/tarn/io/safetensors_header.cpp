@@ -320,7 +320,8 @@ std::string compose_safetensors_header(std::span<const SafetensorsSpec> tensors,
     const uint64_t end = offset + *nbytes;
     fmt::format_to(std::back_inserter(text),
                    R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                   quoted("a tensor name", spec.name), safetensors_dtype_name(spec.dtype),
+                   quoted("a tensor name", spec.name),
+                   spec.dtype_name.empty() ? safetensors_dtype_name(spec.dtype) : spec.dtype_name,
                    fmt::join(spec.shape, ","), offset, end);
     offset = end;
   }

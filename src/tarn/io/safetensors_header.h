@@ -69,6 +69,7 @@ struct SafetensorsSpec {
   std::string name;
   Dtype dtype = tarn::uint8;
   std::vector<int64_t> shape;
+  std::string dtype_name = {};  // if other than the dtype's: "F8_E4M3" of uint8
 };
 
 // The length and header of a file that holds these tensors one after the other in the order given,

@@ -18,9 +18,9 @@ namespace tarn::io {
 
 // Where a tensor's bytes are in its source, and what they mean.
 struct TensorPlace {
-  std::string name;  // named in failures
+  std::string name = {};  // named in failures
   Dtype dtype = tarn::uint8;
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape = {};
   uint64_t begin = 0;  // in bytes, from the start of the source
   uint64_t nbytes = 0;
   size_t swap_nbytes = 0;  // the size of the numbers whose bytes are to be reversed, or 0
@@ -32,6 +32,8 @@ TensorPlace place_of(const SafetensorsEntry& entry);
 // without elements has one part. Thread-safe.
 class TensorParts {
  public:
+  TensorParts() = default;  // no parts of nothing
+
   size_t count() const { return count_; }
   uint64_t nbytes(size_t i) const;
 
@@ -41,7 +43,6 @@ class TensorParts {
 
  private:
   friend class TensorLoader;
-  TensorParts() = default;
 
   std::shared_ptr<Reader> reader_;
   std::shared_ptr<const TensorPlace> tensor_;

@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "tarn/runtime/backend.h"
+#include "tarn/runtime/components.h"
 
 namespace tarn {
 
 std::unique_ptr<Backend> make_cpu_backend();
+Components cpu_components();
 
 }  // namespace tarn

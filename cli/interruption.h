@@ -1,0 +1,12 @@
+// Ctrl-C as a stop token.
+#pragma once
+
+#include <stop_token>
+
+namespace tarn::cli {
+
+// From now on the first SIGINT or SIGTERM requests a stop, and the second ends the process at once.
+// Call it once, before any thread is started.
+std::stop_token stop_on_interrupt();
+
+}  // namespace tarn::cli

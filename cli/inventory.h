@@ -1,0 +1,59 @@
+// What the paths of a command line hold: files and tensors, the broken ones included.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/run_options.h"
+#include "tarn/io/tensor_loader.h"
+#include "tarn/tarn.h"
+
+namespace tarn::cli {
+
+struct FileRow {
+  std::string path;
+  std::shared_ptr<io::Reader> reader = {};  // null if it could not be opened
+  uint64_t nbytes = 0;                      // of tensors
+  size_t n_tensors = 0;
+  std::map<std::string, std::string> metadata = {};
+  FailurePtr failure = {};  // null if its header is sound
+};
+
+struct TensorRow {
+  size_t file = 0;         // in Inventory::files
+  std::string dtype = {};  // as the file calls it; empty if only an index knows of the tensor
+  io::TensorPlace place = {};
+  NumberFormat format = NumberFormat::of_dtype;
+  FailurePtr failure = {};  // null unless it could not be read
+  TensorStats stats = {};   // once it has been read
+
+  bool is_known() const { return !dtype.empty(); }
+};
+
+// Something that is wrong although every file by itself is sound.
+struct Problem {
+  std::string file;    // may be empty
+  std::string tensor;  // may be empty
+  std::string message;
+};
+
+struct Inventory {
+  std::vector<FileRow> files;
+  std::vector<TensorRow> tensors;  // that are selected, in the order of their files
+  std::vector<Problem> problems;
+  std::map<std::string, std::string> metadata;  // of indices
+
+  uint64_t nbytes() const;  // of `tensors`
+  size_t n_failed() const;  // files without header and tensors
+};
+
+// Reads all headers. What is wrong with a path is the failure of a file.
+Inventory open_inventory(const RunOptions& options);
+
+// A record that counts as reported.
+FailurePtr failure_of(std::exception_ptr thrown);
+
+}  // namespace tarn::cli

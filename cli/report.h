@@ -1,0 +1,33 @@
+// What commands say about an inventory: as JSON, and in words.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "cli/inventory.h"
+
+namespace tarn::cli {
+
+using Json = nlohmann::ordered_json;
+
+// The fields of the record.
+Json failure_json(const Failure& failure);
+// `name`, `dtype`, `shape`, `file`, `offset` and `nbytes`, null where unknown; with `failure` if
+// there is one.
+Json tensor_json(const Inventory& inventory, const TensorRow& row);
+// Adds `min`, `max`, `mean`, `std`, `zeros`, `nan` and `inf` of a tensor that was read.
+void add_stats(Json& tensor, const TensorStats& stats);
+// `files`, `tensors`, `nbytes`, `failed`, and what is wrong: `failed_files` and `problems`.
+Json summary_json(const Inventory& inventory);
+void print_json(const Json& json);
+
+// The distance from the mean, in the root mean square. NaN if there is no number.
+double standard_deviation(const TensorStats& stats);
+
+// "io: the file ends at byte 12: …", in one line.
+std::string failure_text(const Failure& failure);
+// All failures of files and tensors, and all problems, one in a line or two.
+void print_failures(const Inventory& inventory);
+// "12 tensors, 1.5 GiB in 3 files; 2 failed"
+std::string summary_text(const Inventory& inventory);
+
+}  // namespace tarn::cli

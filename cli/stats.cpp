@@ -1,0 +1,82 @@
+// tarn stats: the numbers of every tensor.
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/report.h"
+#include "cli/scan.h"
+#include "cli/text.h"
+
+namespace tarn::cli {
+
+namespace {
+
+std::vector<std::string> cells_of(const TensorRow& row) {
+  std::vector<std::string> cells{printable(row.place.name), row.is_known() ? row.dtype : "?",
+                                 row.is_known() ? shape_text(row.place.shape) : "?"};
+  if (row.failure) {
+    cells.push_back("failed");
+    return cells;
+  }
+  const TensorStats& stats = row.stats;
+  for (const double number : {stats.min, stats.max, stats.mean, standard_deviation(stats)}) {
+    cells.push_back(stats.finite > 0 ? number_text(number) : "-");
+  }
+  for (const double count : {stats.zeros, stats.nan, stats.inf}) cells.push_back(count_text(count));
+  return cells;
+}
+
+std::string speed_text(const ScanResult& result) {
+  return fmt::format("read {} in {:.2f} s ({}/s)", bytes_text(result.nbytes_read), result.seconds,
+                     bytes_text(uint64_t(double(result.nbytes_read) / result.seconds)));
+}
+
+void print_text(const Inventory& inventory, const ScanResult& result) {
+  Table table({{"tensor"},
+               {"dtype"},
+               {"shape"},
+               {"min", true},
+               {"max", true},
+               {"mean", true},
+               {"std", true},
+               {"zeros", true},
+               {"NaN", true},
+               {"Inf", true}});
+  for (const TensorRow& row : inventory.tensors) table.add(cells_of(row));
+  table.print();
+  print_failures(inventory);
+  fmt::print("\n{}; {}\n", summary_text(inventory), speed_text(result));
+}
+
+Json to_json(const Inventory& inventory, const ScanResult& result) {
+  Json tensors = Json::array();
+  double nan = 0, inf = 0;
+  for (const TensorRow& row : inventory.tensors) {
+    tensors.push_back(tensor_json(inventory, row));
+    if (row.failure) continue;
+    add_stats(tensors.back(), row.stats);
+    nan += row.stats.nan;
+    inf += row.stats.inf;
+  }
+  Json summary = summary_json(inventory);
+  summary["nan"] = uint64_t(nan);
+  summary["inf"] = uint64_t(inf);
+  summary["nbytes_read"] = result.nbytes_read;
+  summary["seconds"] = result.seconds;
+  summary["ended_by"] = result.ended_by ? Json(failure_kind_name(*result.ended_by)) : Json();
+  return {{"tensors", std::move(tensors)}, {"summary", std::move(summary)}};
+}
+
+}  // namespace
+
+int run_stats(const RunOptions& options) {
+  Inventory inventory = open_inventory(options);
+  const ScanResult result = scan(inventory, options, "reading");
+  if (options.json) {
+    print_json(to_json(inventory, result));
+  } else {
+    print_text(inventory, result);
+  }
+  return inventory.n_failed() == 0 ? kAllWell : kSomethingFailed;
+}
+
+}  // namespace tarn::cli
