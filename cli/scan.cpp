@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 // A part is read into memory that the part before it has left in the cache: past a core's share of
 // that, reading and computing take turns at the memory.
-constexpr uint64_t kPartNbytes = 1 << 20;
+constexpr uint64_t kPartNbytes = 512 << 10;
 // An evaluation has many parts: waking a thread for it costs as much as reading a few hundred KiB.
 constexpr uint64_t kBatchNbytes = 64 << 20;
 

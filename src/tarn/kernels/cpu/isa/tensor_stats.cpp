@@ -1,5 +1,6 @@
 // Statistics of many numbers in one pass. A block is summed in float, relative to its first number;
 // where that is not exact enough, because of what the numbers are, it is done again in double.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -28,7 +29,7 @@ struct FloatNumbers : Numbers<E> {
   TARN_FN static Pack<float> load(const E* p) { return HWY_NAMESPACE::load(p); }
 };
 
-// Of at most 16 bits, which float holds exactly.
+// Of 16 bits, which float holds exactly.
 template <class E>
 struct IntegerNumbers : Numbers<E> {
   TARN_FN static Pack<float> load(const E* p) {
@@ -123,85 +124,183 @@ void add_exactly(TensorStats& stats, const typename N::Stored* x, size_t n) {
   stats.add(block);
 }
 
-// Lanes of a pack, added in double.
-TARN_FN double sum_of(Pack<float> pack) {
-  const hn::ScalableTag<float> d;
-  HWY_ALIGN float lanes[Pack<float>::kLanes];
-  hn::Store(pack.v, d, lanes);
-  double sum = 0;
-  for (const float lane : lanes) sum += lane;
-  return sum;
-}
-
-inline constexpr size_t kBlock = 4096;
-inline constexpr size_t kUnroll = 4;
-
-struct FloatSums {
-  double sum;      // of the distances from the block's first number
+// What a pass over a block gives.
+struct BlockSums {
+  double shift;    // that numbers are taken relative to
+  double sum;      // of the distances from it
   double squares;  // of these
-  float min;
-  float max;
+  double min;
+  double max;
   size_t zeros;
 };
 
-template <class N>
-FloatSums sum_block(const typename N::Stored* x, float first) {
-  constexpr size_t kLanes = Pack<float>::kLanes;
-  static_assert(kBlock % (kUnroll * kLanes) == 0);
+inline constexpr size_t kBlock = 4096;
+
+// Of four packs, added in double where it matters: the sums of many lanes.
+TARN_FN double sum_of(const Pack<float> (&packs)[4]) {
   const hn::ScalableTag<float> d;
-  const Pack<float> shift(first);
-  Pack<float> sum[kUnroll], squares[kUnroll], low[kUnroll], high[kUnroll];
-  unrolled<kUnroll>([&](auto u) {
+  const hn::ScalableTag<double> wide;
+  const hn::Half<decltype(d)> half;
+  const Pack<float> total = (packs[0] + packs[1]) + (packs[2] + packs[3]);
+  const auto low = hn::PromoteTo(wide, hn::LowerHalf(half, total.v));
+  const auto high = hn::PromoteTo(wide, hn::UpperHalf(half, total.v));
+  return hn::GetLane(hn::SumOfLanes(wide, hn::Add(low, high)));
+}
+TARN_FN double min_of(Pack<float> pack) {
+  return hn::GetLane(hn::MinOfLanes(hn::ScalableTag<float>(), pack.v));
+}
+TARN_FN double max_of(Pack<float> pack) {
+  return hn::GetLane(hn::MaxOfLanes(hn::ScalableTag<float>(), pack.v));
+}
+
+TARN_FN void add_distances(Pack<float>& sum, Pack<float>& squares, Pack<float> distance) {
+  sum = sum + distance;
+  squares = hn::MulAdd(distance.v, distance.v, squares.v);
+}
+
+// Anything that has `load`.
+template <class N>
+BlockSums sum_block(const typename N::Stored* x, float shift) {
+  constexpr size_t kLanes = Pack<float>::kLanes;
+  static_assert(kBlock % (4 * kLanes) == 0);
+  const hn::ScalableTag<float> d;
+  Pack<float> sum[4], squares[4], low[4], high[4];
+  unrolled<4>([&](auto u) {
     sum[u] = squares[u] = Pack<float>(0);
-    low[u] = high[u] = shift;
+    low[u] = high[u] = Pack<float>(shift);
   });
   size_t zeros = 0;
-  for (size_t i = 0; i < kBlock; i += kUnroll * kLanes) {
-    unrolled<kUnroll>([&](auto u) {
+  for (size_t i = 0; i < kBlock; i += 4 * kLanes) {
+    unrolled<4>([&](auto u) {
       const Pack<float> value = N::load(x + i + u * kLanes);
-      const Pack<float> distance = value - shift;
-      sum[u] = sum[u] + distance;
-      squares[u] = hn::MulAdd(distance.v, distance.v, squares[u].v);
+      add_distances(sum[u], squares[u], value - Pack<float>(shift));
       low[u] = hn::Min(low[u].v, value.v);
       high[u] = hn::Max(high[u].v, value.v);
       zeros += hn::CountTrue(d, hn::Eq(value.v, hn::Zero(d)));
     });
   }
-  FloatSums sums{0, 0, first, first, zeros};
-  unrolled<kUnroll>([&](auto u) {
-    sums.sum += sum_of(sum[u]);
-    sums.squares += sum_of(squares[u]);
-    sums.min = std::fmin(sums.min, hn::GetLane(hn::MinOfLanes(d, low[u].v)));
-    sums.max = std::fmax(sums.max, hn::GetLane(hn::MaxOfLanes(d, high[u].v)));
-  });
-  return sums;
+  const Pack<float> lowest = min(min(low[0], low[1]), min(low[2], low[3]));
+  const Pack<float> highest = max(max(high[0], high[1]), max(high[2], high[3]));
+  return {shift, sum_of(sum), sum_of(squares), min_of(lowest), max_of(highest), zeros};
 }
 
-// Returns false, and adds nothing, if floats will not do.
-template <class N>
-bool add_block(TensorStats& stats, const typename N::Stored* x) {
-  const float first = static_cast<float>(N::at(x, 0));
-  if (!std::isfinite(first)) return false;
-  const FloatSums sums = sum_block<N>(x, first);
+// The upper halves of floats: two to a lane, so that what can be done on them as integers is done
+// on twice as many at once.
+class BfloatPairs {
+ public:
+  using D = hn::ScalableTag<int16_t>;
+  using V = hn::Vec<D>;
+  static constexpr size_t kLanes = hn::MaxLanes(D());
+
+  // Integers in the order of the numbers; its own inverse.
+  TARN_FN static V ordered(V words) {
+    const auto if_negative = hn::And(hn::ShiftRight<15>(words), hn::Set(D(), 0x7fff));
+    return hn::Xor(words, if_negative);
+  }
+  TARN_FN static size_t count_zeros(V words) {
+    return hn::CountTrue(D(), hn::Eq(hn::And(words, hn::Set(D(), 0x7fff)), hn::Zero(D())));
+  }
+  TARN_FN static Pack<float> even(V words) {
+    return hn::BitCast(hn::ScalableTag<float>(), hn::ShiftLeft<16>(hn::BitCast(D32(), words)));
+  }
+  TARN_FN static Pack<float> odd(V words) {
+    const auto upper = hn::And(hn::BitCast(D32(), words), hn::Set(D32(), 0xffff0000u));
+    return hn::BitCast(hn::ScalableTag<float>(), upper);
+  }
+
+ private:
+  using D32 = hn::ScalableTag<uint32_t>;
+};
+
+template <>
+BlockSums sum_block<FloatNumbers<bfloat16_t>>(const bfloat16_t* x, float shift) {
+  using B = BfloatPairs;
+  static_assert(kBlock % (2 * B::kLanes) == 0);
+  const auto load_words = [&](size_t i) {
+    return hn::LoadU(B::D(), reinterpret_cast<const int16_t*>(x + i));
+  };
+  Pack<float> sum[4], squares[4];
+  unrolled<4>([&](auto u) { sum[u] = squares[u] = Pack<float>(0); });
+  B::V low[2], high[2];
+  unrolled<2>([&](auto u) { low[u] = high[u] = B::ordered(load_words(0)); });
+  size_t zeros = 0;
+  for (size_t i = 0; i < kBlock; i += 2 * B::kLanes) {
+    unrolled<2>([&](auto u) {
+      const auto words = load_words(i + u * B::kLanes);
+      add_distances(sum[2 * u], squares[2 * u], B::even(words) - Pack<float>(shift));
+      add_distances(sum[2 * u + 1], squares[2 * u + 1], B::odd(words) - Pack<float>(shift));
+      low[u] = hn::Min(low[u], B::ordered(words));
+      high[u] = hn::Max(high[u], B::ordered(words));
+      zeros += B::count_zeros(words);
+    });
+  }
+  const auto lowest = B::ordered(hn::Min(low[0], low[1]));
+  const auto highest = B::ordered(hn::Max(high[0], high[1]));
+  return {shift,
+          sum_of(sum),
+          sum_of(squares),
+          min_of(min(B::even(lowest), B::odd(lowest))),
+          max_of(max(B::even(highest), B::odd(highest))),
+          zeros};
+}
+
+// Bytes, whose sums are exact in 32 bits.
+template <class E>
+requires(sizeof(E) == 1) BlockSums sum_bytes(const E* x) {
+  const hn::ScalableTag<int16_t> d;
+  const hn::ScalableTag<int32_t> d32;
+  const hn::Rebind<E, decltype(d)> narrow;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  static_assert(kBlock % kLanes == 0 && kBlock <= 1 << 15);
+  auto sum = hn::Zero(d32), sum_rest = sum, squares = sum, squares_rest = sum;
+  auto low = hn::Set(d, x[0]), high = low;
+  size_t zeros = 0;
+  for (size_t i = 0; i < kBlock; i += kLanes) {
+    const auto value = hn::PromoteTo(d, hn::LoadU(narrow, x + i));
+    sum = hn::ReorderWidenMulAccumulate(d32, value, hn::Set(d, 1), sum, sum_rest);
+    squares = hn::ReorderWidenMulAccumulate(d32, value, value, squares, squares_rest);
+    low = hn::Min(low, value);
+    high = hn::Max(high, value);
+    zeros += hn::CountTrue(d, hn::Eq(value, hn::Zero(d)));
+  }
+  const auto total = [&](auto a, auto b) {
+    return double(hn::GetLane(hn::SumOfLanes(d32, hn::Add(a, b))));
+  };
+  HWY_ALIGN int16_t lows[kLanes], highs[kLanes];
+  hn::Store(low, d, lows);
+  hn::Store(high, d, highs);
+  return {0,
+          total(sum, sum_rest),
+          total(squares, squares_rest),
+          double(*std::min_element(lows, lows + kLanes)),
+          double(*std::max_element(highs, highs + kLanes)),
+          zeros};
+}
+
+void add_block(TensorStats& stats, const BlockSums& sums) {
+  TensorStats block;
+  block.finite = kBlock;
+  block.zeros = double(sums.zeros);
+  block.min = sums.min + 0.0;  // not -0
+  block.max = sums.max + 0.0;
+  block.mean = sums.shift + sums.sum / kBlock;
+  block.m2 = sums.squares - sums.sum * (sums.sum / kBlock);
+  stats.add(block);
+}
+
+// Whether sums of floats say what they should.
+bool is_exact_enough(const BlockSums& sums) {
   // A NaN or an infinity stays in the sum.
   if (!std::isfinite(sums.sum) || !std::isfinite(sums.squares)) return false;
   // Squares of larger or smaller distances leave the range of float.
   constexpr double kLeast = 1e-12, kMost = 1e15;
-  const double extent = double(sums.max) - double(sums.min);
-  if (extent != 0 && !(extent > kLeast && extent < kMost)) return false;
-  const double m2 = sums.squares - sums.sum * (sums.sum / kBlock);
+  const double extent = sums.max - sums.min;
+  if (extent == 0) return true;
+  if (!(extent > kLeast && extent < kMost)) return false;
   // Past that, the first number lies so far from the others that their spread is lost in rounding.
   constexpr double kMaxCancellation = 16;
-  if (extent != 0 && sums.squares > kMaxCancellation * m2) return false;
-  TensorStats block;
-  block.finite = kBlock;
-  block.zeros = double(sums.zeros);
-  block.min = sums.min;
-  block.max = sums.max;
-  block.mean = first + sums.sum / kBlock;
-  block.m2 = m2;
-  stats.add(block);
-  return true;
+  const double m2 = sums.squares - sums.sum * (sums.sum / kBlock);
+  return sums.squares <= kMaxCancellation * m2;
 }
 
 template <class N>
@@ -209,7 +308,12 @@ void add_numbers(TensorStats& stats, const void* elements, size_t n) {
   const auto* x = static_cast<const typename N::Stored*>(elements);
   for (; n >= kBlock; x += kBlock, n -= kBlock) {
     if constexpr (requires { N::load(x); }) {
-      if (add_block<N>(stats, x)) continue;
+      const auto first = static_cast<float>(N::at(x, 0));
+      const BlockSums sums = sum_block<N>(x, std::isfinite(first) ? first : 0);
+      if (is_exact_enough(sums)) {
+        add_block(stats, sums);
+        continue;
+      }
     }
     add_exactly<N>(stats, x, kBlock);
   }
@@ -217,9 +321,16 @@ void add_numbers(TensorStats& stats, const void* elements, size_t n) {
 }
 
 template <class E>
+void add_bytes(TensorStats& stats, const void* elements, size_t n) {
+  const auto* x = static_cast<const E*>(elements);
+  for (; n >= kBlock; x += kBlock, n -= kBlock) add_block(stats, sum_bytes(x));
+  if (n > 0) add_exactly<Numbers<E>>(stats, x, n);
+}
+
+template <class E>
 using NumbersOf = std::conditional_t<
     std::is_same_v<E, float> || HalfType<E>, FloatNumbers<E>,
-    std::conditional_t<std::is_integral_v<E> && sizeof(E) <= 2, IntegerNumbers<E>, Numbers<E>>>;
+    std::conditional_t<std::is_integral_v<E> && sizeof(E) == 2, IntegerNumbers<E>, Numbers<E>>>;
 
 }  // namespace
 
@@ -228,7 +339,9 @@ void add_tensor_stats(cpu::TensorStatsKernels& kernels) {
     visit(dtype, [&]<class E>(type_tag<E>) {
       cpu::StatsAdder& adder = kernels.of_dtype[int(dtype.val())];
       if constexpr (std::is_same_v<E, bool>) {
-        adder = add_numbers<NumbersOf<uint8_t>>;
+        adder = add_bytes<uint8_t>;
+      } else if constexpr (sizeof(E) == 1) {
+        adder = add_bytes<E>;
       } else if constexpr (!std::is_same_v<E, complex64_t>) {
         adder = add_numbers<NumbersOf<E>>;
       }
