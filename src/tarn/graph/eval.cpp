@@ -86,14 +86,19 @@ void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* ev
   for (StreamBatch& batch : batches) {
     batch.batch->commit(if_abandoned);
     // Work inside of a task of this stream is a part of that task.
-    if (!RunningStream::is(*batch.state)) batch.must_start = batch.state->queue.push(*batch.batch);
+    if (RunningStream::is(*batch.state)) {
+      batch.state->queue.enter_nested(*batch.batch);
+    } else {
+      batch.must_start = batch.state->queue.push(*batch.batch);
+    }
   }
   for (StreamBatch& batch : batches) batch.state->queue.mutex().unlock();
 }
 
 // Runs a batch inside of the task that evaluates it.
-void run_nested(Batch& batch) noexcept {
+void run_nested(StreamQueue& queue, Batch& batch) noexcept {
   while (const Outcome* pending = batch.advance()) pending->wait();
+  queue.leave_nested(batch);
   batch.release();
 }
 
@@ -105,7 +110,7 @@ void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
   for (StreamBatch& batch : batches) {
     Batch& owed = *batch.batch.release();
     if (RunningStream::is(*batch.state)) {
-      run_nested(owed);
+      run_nested(batch.state->queue, owed);
     } else if (batch.must_start && may_run_inline) {
       batch.state->queue.run_inline(owed);
     }
@@ -196,7 +201,8 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
     for (const array& output : outputs) output.node().outcome.interrupt();
   });
   auto all_settled = [&] {
-    return std::all_of(outputs.begin(), outputs.end(), [&](const array& output) {
+    // The last first: on one stream it is the last to settle, and nobody is woken for the others.
+    return std::all_of(outputs.rbegin(), outputs.rend(), [&](const array& output) {
       return output.node().outcome.wait(options.deadline, stopped);
     });
   };
@@ -258,6 +264,9 @@ class SettledCallback final : public Continuation {
       : array_(std::move(a)), callback_(std::move(callback)) {}
 
   void settled() noexcept override {
+    // This thread may be the one that runs the stream: what the callback evaluates there must not
+    // wait for it.
+    RunningStream running(Runtime::instance().stream(array_.node().stream));
     try {
       callback_(array_);
     } catch (...) {
@@ -319,10 +328,7 @@ void on_settled(const array& a, std::function<void(const array&)> callback) {
 bool wait(const array& a, std::optional<TimePoint> deadline) {
   const Outcome& outcome = a.node().outcome;
   if (a.status() == array::Status::unscheduled) return false;
-  if (!outcome.is_settled()) {
-    a.node().wanted_elsewhere.store(true, std::memory_order_relaxed);
-    if (!outcome.wait(deadline, [] { return false; })) return false;
-  }
+  if (!outcome.wait(deadline, [] { return false; })) return false;
   throw_if_failed({&a, 1});
   return outcome.is_value();
 }

@@ -70,7 +70,8 @@ std::vector<bool> Evaluation::wanted_by_others() const {
   std::unordered_set<const Outcome*> needed;
   for (bool found = true; found;) {
     found = false;
-    for (size_t i = 0; i < entries_.size(); ++i) {
+    // From the back, since users stand behind what they need: on one stream one pass finds all.
+    for (size_t i = entries_.size(); i-- > 0;) {
       const Entry& entry = entries_[i];
       if (wanted[i]) continue;
       wanted[i] = std::any_of(entry.nodes.begin(), entry.nodes.end(), [&](const NodePtr& node) {
@@ -145,7 +146,9 @@ FailurePtr BatchEntry::compute() noexcept {
   if (!evaluation_) return step_->compute();
   std::stop_token outer = std::exchange(running_body_stop, evaluation_->body_stop());
   FailurePtr failure = step_->compute();
-  running_body_stop = std::move(outer);
+  const bool was_stopped = std::exchange(running_body_stop, std::move(outer)).stop_requested();
+  // A body that ended because it was told to has nothing to report.
+  if (was_stopped && failure && failure->kind == FailureKind::cancelled) failure->mark_observed();
   return failure;
 }
 

@@ -1,5 +1,7 @@
 #include "tarn/graph/planner.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -11,9 +13,20 @@ namespace {
 
 constexpr uint32_t kNoGroup = ~0u;
 
-uint64_t next_ticket() noexcept {
-  static std::atomic<uint64_t> next{Node::kScheduled + 1};
-  return next.fetch_add(1, std::memory_order_relaxed);
+constinit std::atomic<uint64_t> g_next_ticket{Node::kScheduled + 1};
+// Claims with smaller tickets are void: a fork has lost the threads that held them.
+constinit std::atomic<uint64_t> g_first_valid_ticket{0};
+
+[[maybe_unused]] const int kForkHandler = pthread_atfork(nullptr, nullptr, [] {
+  g_first_valid_ticket.store(g_next_ticket.load());
+});
+
+uint64_t next_ticket() noexcept { return g_next_ticket.fetch_add(1, std::memory_order_relaxed); }
+
+bool is_free(uint64_t holder) noexcept {
+  return holder == Node::kUnscheduled ||
+         (holder != Node::kScheduled &&
+          holder < g_first_valid_ticket.load(std::memory_order_relaxed));
 }
 
 }  // namespace
@@ -139,7 +152,7 @@ bool Planner::visit(Node& node) {
       node.wanted_elsewhere.store(true, std::memory_order_relaxed);
       return true;
     }
-    if (holder == Node::kUnscheduled) {
+    if (is_free(holder)) {
       // Room first: a claim that is not in the list would never be let go.
       s.nodes.push_back({&node});
       s.path.push_back({&node, 0});

@@ -62,7 +62,10 @@ class BatchEntry {
   const Outcome* input(size_t i) const noexcept { return step_->input(i); }
   FailurePtr compute() noexcept;
   void settle_value() noexcept { step_->settle_value(); }
-  void settle_failure(const FailurePtr& failure) noexcept { step_->settle_failure(failure); }
+  void settle_failure(const FailurePtr& failure) noexcept {
+    // In the child of a fork the step may be over already.
+    if (step_) step_->settle_failure(failure);
+  }
   void finish() noexcept;
 
   Step& step() const noexcept { return *step_; }

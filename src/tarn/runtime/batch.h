@@ -85,6 +85,13 @@ class BasicBatch final : public BasicTask<Sync> {
     abandon_rest();
   }
 
+  // The step that was running may have settled its nodes, or only begun to: settle_failure looks.
+  void abandon_in_child(const FailurePtr& why) noexcept override {
+    for (size_t i = next_; i < steps_.size(); ++i) {
+      if (end(i)) steps_[i].settle_failure(why);
+    }
+  }
+
   void release() noexcept override { drop(); }
   void share() noexcept { owners_.fetch_add(1); }
   void drop() noexcept {

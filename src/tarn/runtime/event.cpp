@@ -5,10 +5,25 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "tarn/runtime/fork.h"
 #include "tarn/runtime/record_failure.h"
 #include "tarn/runtime/runtime.h"
 
 namespace tarn {
+
+namespace {
+
+// One for all events, because fork() has to hold it: events are made by the thousand and used
+// rarely. Nothing else is locked under it.
+std::mutex& events_mutex() noexcept {
+  static constinit std::mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+void fork_hooks::lock_events() noexcept { events_mutex().lock(); }
+void fork_hooks::unlock_events() noexcept { events_mutex().unlock(); }
 
 // One outcome per value that somebody waits for and that has not been signaled.
 struct Event::State {
@@ -16,25 +31,28 @@ struct Event::State {
 
   std::shared_ptr<const Outcome> outcome(uint64_t value) {
     if (of_node) return of_node;
-    std::lock_guard lock(mutex);
-    if (value > signaled) {
-      std::shared_ptr<Outcome>& pending = waited_for[value];
-      if (!pending) pending = std::make_shared<Outcome>();
-      return pending;
+    auto fresh = std::make_shared<Outcome>();
+    FailurePtr why_not;
+    {
+      std::lock_guard lock(events_mutex());
+      if (value > signaled) return waited_for.try_emplace(value, std::move(fresh)).first->second;
+      why_not = failure;
     }
-    auto settled = std::make_shared<Outcome>();
-    settle(*settled);
-    return settled;
+    settle(*fresh, why_not);
+    return fresh;
   }
 
-  // Allocates nothing: signaling must not fail.
+  // Allocates nothing: signaling must not fail. A failure to signal what has been signaled, as the
+  // child of a fork may have it, changes nothing.
   void signal(uint64_t value, FailurePtr why_not) noexcept {
+    FailurePtr reason = why_not;
     {
-      std::lock_guard lock(mutex);
+      std::lock_guard lock(events_mutex());
+      if (why_not && value <= signaled) return;
       signaled = std::max(signaled, value);
-      failure = std::move(why_not);
+      failure.swap(why_not);
     }
-    while (auto outcome = take_signaled()) settle(*outcome);
+    while (auto outcome = take_signaled()) settle(*outcome, reason);
   }
 
   const Stream stream;
@@ -42,20 +60,20 @@ struct Event::State {
 
  private:
   std::shared_ptr<Outcome> take_signaled() noexcept {
-    std::lock_guard lock(mutex);
+    std::lock_guard lock(events_mutex());
     auto first = waited_for.begin();
     if (first == waited_for.end() || first->first > signaled) return nullptr;
     return std::move(waited_for.extract(first).mapped());
   }
-  void settle(Outcome& outcome) noexcept {
-    if (failure) {
-      outcome.settle_failure(failure);
+  static void settle(Outcome& outcome, const FailurePtr& why_not) noexcept {
+    if (why_not) {
+      outcome.settle_failure(why_not);
     } else {
       outcome.settle_value();
     }
   }
 
-  std::mutex mutex;
+  // All below guarded by events_mutex().
   std::map<uint64_t, std::shared_ptr<Outcome>> waited_for;
   uint64_t signaled = 0;
   FailurePtr failure;  // why the last signal never came

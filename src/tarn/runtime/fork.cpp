@@ -28,9 +28,11 @@ void Runtime::before_fork() noexcept {
   pool_.fork_mutex().lock();
   for_each_stream([](StreamState& state) { state.failures.fork_mutex().lock(); });
   fork_hooks::lock_failure_registry();
+  fork_hooks::lock_events();
 }
 
 void Runtime::after_fork_in_parent() noexcept {
+  fork_hooks::unlock_events();
   fork_hooks::unlock_failure_registry();
   for_each_stream([](StreamState& state) { state.failures.fork_mutex().unlock(); });
   pool_.fork_mutex().unlock();
@@ -46,6 +48,7 @@ void Runtime::after_fork_in_child() noexcept {
   new (&pool_) WorkerPool(kIdleThreadTimeout);
   new (&deadlines_) DeadlineTimer(pool_);
   fork_hooks::renew_wait_buckets();
+  fork_hooks::unlock_events();
   fork_hooks::unlock_failure_registry();
   for_each_stream([](StreamState& state) {
     state.failures.fork_mutex().unlock();
@@ -58,7 +61,8 @@ void Runtime::after_fork_in_child() noexcept {
                      "the process forked while this was pending in its parent", {.op = "fork"});
   forked->mark_observed();  // the parent still has the work: nothing is lost that would be worth a
                             // line
-  for_each_stream([&](StreamState& state) { state.queue.abandon_queued(forked); });
+  for_each_stream([](StreamState& state) { state.queue.unpark_in_child(); });
+  for_each_stream([&](StreamState& state) { state.queue.abandon_in_child(forked); });
 }
 
 }  // namespace tarn

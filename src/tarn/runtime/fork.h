@@ -13,4 +13,8 @@ void renew_wait_buckets() noexcept;  // in the child
 void lock_failure_registry() noexcept;
 void unlock_failure_registry() noexcept;
 
+// What events share.
+void lock_events() noexcept;
+void unlock_events() noexcept;
+
 }  // namespace tarn::fork_hooks

@@ -52,6 +52,9 @@ class MarkTask final : public Task {
     return nullptr;
   }
   void abandon(const FailurePtr&) noexcept override { reached_->settle_value(); }
+  void abandon_in_child(const FailurePtr&) noexcept override {
+    if (!reached_->is_settled()) reached_->settle_value();
+  }
   void release() noexcept override { delete this; }
 
  private:

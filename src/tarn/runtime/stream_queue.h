@@ -18,6 +18,9 @@ class BasicTask {
   virtual const BasicOutcome<Sync>* advance() noexcept = 0;
   // Settles everything the task still owes with `why`; advance is not called any more.
   virtual void abandon(const FailurePtr& why) noexcept = 0;
+  // In the child of a fork, where the thread that ran the task is gone: as abandon, but leaves
+  // alone what that thread may have been changing. The task is not released.
+  virtual void abandon_in_child(const FailurePtr& why) noexcept { abandon(why); }
   // The queue is done with the task.
   virtual void release() noexcept = 0;
 
@@ -44,6 +47,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     Task* task;
     {
       std::lock_guard lock(mutex_);
+      unpark();
       task = std::exchange(head_, nullptr);
       tail_ = &head_;
       active_ = false;
@@ -53,6 +57,28 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
       task->abandon(why);
       task->release();
       task = next;
+    }
+  }
+
+  void unpark_in_child() noexcept {
+    std::lock_guard lock(mutex_);
+    unpark();
+  }
+
+  // In the child of a fork: no thread runs the queue any more. Its tasks leak, since the thread
+  // that is gone may have been half way through one. Requires: unpark_in_child was called on all
+  // queues, else what is settled here would start those that wait for it.
+  void abandon_in_child(const FailurePtr& why) noexcept {
+    Task* lists[2];
+    {
+      std::lock_guard lock(mutex_);
+      lists[0] = std::exchange(head_, nullptr);
+      lists[1] = std::exchange(nested_, nullptr);
+      tail_ = &head_;
+      active_ = false;
+    }
+    for (Task* task : lists) {
+      while (task != nullptr) std::exchange(task, task->next_task)->abandon_in_child(why);
     }
   }
 
@@ -75,6 +101,16 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     *tail_ = &task;
     tail_ = &task.next_task;
     return !std::exchange(active_, true);
+  }
+
+  // A task that runs inside of one that is running: it is not queued, only known. Requires: mutex()
+  // is held.
+  void enter_nested(Task& task) noexcept { task.next_task = std::exchange(nested_, &task); }
+  void leave_nested(Task& task) noexcept {
+    std::lock_guard lock(mutex_);
+    Task** link = &nested_;
+    while (*link != &task) link = &(*link)->next_task;
+    *link = task.next_task;
   }
 
   void start() noexcept {
@@ -145,6 +181,11 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     return active_;
   }
 
+  // Requires: mutex_ is held.
+  void unpark() noexcept {
+    if (parked_on_ != nullptr) std::exchange(parked_on_, nullptr)->remove(*this);
+  }
+
   // Returns whether the stream is parked; then another thread may already be running it.
   bool park(const Outcome& pending) noexcept {
     std::lock_guard lock(mutex_);
@@ -160,6 +201,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   // All below guarded by mutex_.
   Task* head_ = nullptr;
   Task** tail_ = &head_;
+  Task* nested_ = nullptr;
   bool active_ = false;  // some thread runs the queue, will, or will be made to when it is woken
   const Outcome* parked_on_ = nullptr;  // the continuation is registered there
 };
