@@ -1,4 +1,4 @@
-#include <unistd.h>
+#include <algorithm>
 
 #include "tarn/backends/cpu/tile_frame.h"
 #include "tarn/backends/cpu/tile_loops.h"
@@ -19,8 +19,7 @@ class FlatRun {
  public:
   explicit FlatRun(const TileWork& work)
       : work_(work),
-        plan_(plan_tiles(work.program, work.inputs, work.outputs, gathered(),
-                         prefers_stream(work.program, work.size))),
+        plan_(plan_tiles(work.program, work.inputs, work.outputs, gathered(), work.stream)),
         tile_(tile_elements(size_t(plan_.n_slots) * plan_.slot_item_size)) {}
 
   void run() const {
@@ -80,23 +79,7 @@ class FlatRun {
   const int64_t tile_;
 };
 
-int64_t last_level_cache_bytes() {
-  static const int64_t nbytes = [] {
-    const long reported = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-    return reported > 0 ? int64_t{reported} : int64_t{32} << 20;
-  }();
-  return nbytes;
-}
-
 }  // namespace
-
-bool prefers_stream(const TileProgram& program, int64_t size) {
-  int64_t bytes_per_element = 0;
-  for (int i = 0; i < program.n_outputs(); ++i) {
-    bytes_per_element += size_of_dtype(program.dtype_of_value(program.output(i)));
-  }
-  return size * bytes_per_element > last_level_cache_bytes();
-}
 
 void run_flat(const TileWork& work) { FlatRun(work).run(); }
 

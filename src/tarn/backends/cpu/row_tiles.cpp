@@ -56,8 +56,7 @@ class RowRun {
         panel_axis_(choose_panel_axis(work)),
         dense_strides_(row_major_strides(work.shape)) {
     classify_inputs();
-    plan_ = plan_tiles(work.program, work.inputs, work.outputs, gathered_,
-                       prefers_stream(work.program, work.size));
+    plan_ = plan_tiles(work.program, work.inputs, work.outputs, gathered_, work.stream);
     cut();
   }
 

@@ -1,5 +1,7 @@
 #include "tarn/backends/cpu/tile_executor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -134,6 +136,24 @@ class SmallRun {
   std::byte* next_ = scratch_;
 };
 
+int64_t last_level_cache_bytes() {
+  static const int64_t nbytes = [] {
+    const long reported = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return reported > 0 ? int64_t{reported} : int64_t{32} << 20;
+  }();
+  return nbytes;
+}
+
+// Outputs that do not fit into the caches need not displace what is there, nor be read before they
+// are written.
+bool prefers_stream(const TileProgram& program, int64_t size) {
+  int64_t bytes_per_element = 0;
+  for (int i = 0; i < program.n_outputs(); ++i) {
+    bytes_per_element += size_of_dtype(program.dtype_of_value(program.output(i)));
+  }
+  return size * bytes_per_element > last_level_cache_bytes();
+}
+
 // The dimensions longer than one, in the order of the outputs' strides, outermost first.
 SmallVector<int, kInlineDims> walk_order(std::span<const int32_t> shape,
                                          const int64_t* output_strides) {
@@ -152,7 +172,7 @@ SmallVector<int, kInlineDims> walk_order(std::span<const int32_t> shape,
 TileWork collapse(const TileProgram& program, std::span<const StridedOperand> inputs,
                   std::span<void* const> outputs, std::span<const int32_t> shape,
                   const int64_t* output_strides, int64_t size) {
-  TileWork work{program, {}, outputs, size, {}, {}};
+  TileWork work{program, {}, outputs, size, prefers_stream(program, size), {}, {}};
   const SmallVector<int, kInlineDims> order = walk_order(shape, output_strides);
   for (int axis : order) work.shape.push_back(shape[axis]);
   const Strides dense = row_major_strides(work.shape);
@@ -191,9 +211,9 @@ void run_collapsed(const TileWork& work) {
                 std::span(inputs, work.inputs.size()),
                 std::span(outputs, work.outputs.size()),
                 work.size / count,
-                {},
+                work.stream,
+                Shape(work.shape.begin() + 1, work.shape.end()),
                 {}};
-  part.shape = Shape(work.shape.begin() + 1, work.shape.end());
   for (size_t i = 0; i < work.inputs.size(); ++i) {
     part.strides[i] = Strides(work.strides[i].begin() + 1, work.strides[i].end());
   }
@@ -220,7 +240,7 @@ void run(const TileProgram& program, std::span<const StridedOperand> inputs,
   if (SmallRun::fits(program, size)) {
     SmallRun(program, inputs, outputs, size).run();
   } else {
-    run_flat({program, inputs, outputs, size, {}, {}});
+    run_flat({program, inputs, outputs, size, prefers_stream(program, size), {}, {}});
   }
 }
 
@@ -261,6 +281,8 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
     }
     return true;
   };
+  output_strides = row_major_strides(Shape(shape.begin(), shape.end()));
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return true;
   const int64_t* shared = nullptr;
   bool is_shared = true;
   for (const StridedOperand& input : inputs) {
@@ -268,7 +290,6 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
     if (shared == nullptr) shared = input.strides;
     is_shared = is_shared && same_layout(shared, input.strides);
   }
-  output_strides = row_major_strides(Shape(shape.begin(), shape.end()));
   if (shared == nullptr || !is_shared) return shared == nullptr;
   // Dense, if each stride is the product of the dimensions with smaller ones.
   SmallVector<int, kInlineDims> order = walk_order(shape, shared);

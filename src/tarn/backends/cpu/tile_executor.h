@@ -24,9 +24,9 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
 //
 // Outputs are dense: row-major over `shape`, or, if `output_strides` is not null, by those strides,
 // which must be row-major but for the order of the dimensions. An output may be the same memory as
-// a dense input, if the elements have the same size; otherwise no output may overlap an input or
-// another output. Requires: one operand for each input, one pointer for each output, elements
-// aligned to their size.
+// a dense input that is not itself an output, if the elements have the same size; otherwise no
+// output may overlap an input or another output. Requires: one operand for each input, one pointer
+// for each output, elements aligned to their size.
 void run(const TileProgram& program, std::span<const StridedOperand> inputs,
          std::span<void* const> outputs, std::span<const int32_t> shape,
          const int64_t* output_strides = nullptr);

@@ -11,6 +11,7 @@ struct TileWork {
   std::span<const StridedOperand> inputs;
   std::span<void* const> outputs;
   int64_t size;
+  bool stream;                      // outputs bypass the caches
   Shape shape;                      // with `strides`, not read unless an input is strided
   Strides strides[kMaxTileInputs];  // of every input, in this shape
 };
@@ -25,8 +26,5 @@ void run_rows(const TileWork& work);
 
 // Whether run_rows() is likely to be the faster one.
 bool prefers_rows(const TileWork& work);
-
-// Whether the outputs of so many bytes should bypass the caches.
-bool prefers_stream(const TileProgram& program, int64_t size);
 
 }  // namespace tarn::cpu
