@@ -38,7 +38,8 @@ struct TensorStats {
     const double total = finite + other.finite;
     const double distance = other.mean - mean;
     mean += distance * (other.finite / total);
-    m2 += other.m2 + distance * distance * (finite / total) * other.finite;
+    // In an order that gives 0, not NaN, for the first numbers however large they are.
+    m2 += other.m2 + distance * (finite / total) * other.finite * distance;
     if (other.min < min) min = other.min;
     if (other.max > max) max = other.max;
     finite = total;

@@ -93,33 +93,97 @@ struct Float8E4m3 {
 struct Float8E8m0 {
   using Stored = uint8_t;
   static double at(const uint8_t* p, size_t i) {
-    return p[i] == 0xff ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, p[i] - 127);
+    constexpr uint64_t kBias = 1023 - 127;  // of doubles, relative to the format's
+    return p[i] == 0xff ? std::numeric_limits<double>::quiet_NaN()
+                        : std::bit_cast<double>((p[i] + kBias) << 52);
   }
 };
 
+inline constexpr size_t kBlock = 4096;
+static_assert(kBlock % Pack<double>::kLanes == 0);
+
 template <class N>
-void add_exactly(TensorStats& stats, const typename N::Stored* x, size_t n) {
-  TensorStats block;
-  double sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const double value = N::at(x, i);
-    if (std::isnan(value)) {
-      ++block.nan;
-    } else if (std::isinf(value)) {
-      ++block.inf;
-    } else {
-      ++block.finite;
-      block.zeros += value == 0;
-      block.min = std::fmin(block.min, value);
-      block.max = std::fmax(block.max, value);
-      sum += value / double(n);  // whose sum cannot overflow
+void widen(const typename N::Stored* x, size_t n, double* values) {
+  size_t i = 0;
+  if constexpr (requires { N::load(x); }) {
+    constexpr size_t kLanes = Pack<float>::kLanes;
+    const hn::ScalableTag<float> d;
+    const hn::ScalableTag<double> wide;
+    for (; i + kLanes <= n; i += kLanes) {
+      const auto pack = N::load(x + i).v;
+      hn::StoreU(hn::PromoteTo(wide, hn::LowerHalf(hn::Half<decltype(d)>(), pack)), wide,
+                 values + i);
+      hn::StoreU(hn::PromoteTo(wide, hn::UpperHalf(hn::Half<decltype(d)>(), pack)), wide,
+                 values + i + kLanes / 2);
     }
   }
-  if (block.finite > 0) block.mean = sum * (double(n) / block.finite);
-  for (size_t i = 0; i < n; ++i) {
-    const double value = N::at(x, i);
-    if (!std::isfinite(value)) continue;
-    block.m2 += (value - block.mean) * (value - block.mean);
+  for (; i < n; ++i) values[i] = N::at(x, i);
+}
+
+// Fills in all but `m2`. Requires: of the values one at least is finite, such as `pivot`, and
+// `n_packs` is at most that of a block.
+//
+// Sums are of distances from a pivot, so that equal numbers have exactly their mean and no spread;
+// and of parts so small that they cannot overflow.
+TARN_FN void count_and_sum(const double* values, size_t n_packs, double pivot, TensorStats& block) {
+  constexpr size_t kLanes = Pack<double>::kLanes;
+  constexpr double kPart = 0.5 / kBlock;
+  const hn::ScalableTag<double> d;
+  const auto part = hn::Set(d, kPart), pivot_part = hn::Set(d, pivot * kPart);
+  auto sum = hn::Zero(d), low = hn::Set(d, pivot), high = low;
+  size_t finite = 0, zeros = 0, nan = 0;
+  for (size_t i = 0; i < n_packs; ++i) {
+    const auto value = hn::Load(d, values + i * kLanes);
+    const auto is_finite = hn::IsFinite(value);
+    finite += hn::CountTrue(d, is_finite);
+    zeros += hn::CountTrue(d, hn::Eq(value, hn::Zero(d)));
+    nan += hn::CountTrue(d, hn::IsNaN(value));
+    const auto finite_value = hn::IfThenElse(is_finite, value, hn::Set(d, pivot));
+    low = hn::Min(low, finite_value);
+    high = hn::Max(high, finite_value);
+    sum = hn::Add(sum, hn::MulSub(finite_value, part, pivot_part));
+  }
+  block.finite = double(finite);
+  block.zeros = double(zeros);
+  block.nan = double(nan);
+  block.inf = double(n_packs * kLanes - finite - nan);
+  block.min = hn::GetLane(hn::MinOfLanes(d, low)) + 0.0;  // not -0
+  block.max = hn::GetLane(hn::MaxOfLanes(d, high)) + 0.0;
+  block.mean = pivot + hn::GetLane(hn::SumOfLanes(d, sum)) / block.finite / kPart;
+}
+
+// The sum of squared distances of the finite values.
+TARN_FN double sum_squares(const double* values, size_t n_packs, double mean) {
+  constexpr size_t kLanes = Pack<double>::kLanes;
+  const hn::ScalableTag<double> d;
+  auto sum = hn::Zero(d);
+  for (size_t i = 0; i < n_packs; ++i) {
+    const auto value = hn::Load(d, values + i * kLanes);
+    const auto distance = hn::Sub(value, hn::Set(d, mean));
+    const auto counted = hn::IfThenElseZero(hn::IsFinite(value), distance);
+    sum = hn::MulAdd(counted, counted, sum);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// Of at most kBlock numbers, in double and in two passes.
+template <class N>
+void add_exactly(TensorStats& stats, const typename N::Stored* x, size_t n) {
+  HWY_ALIGN double values[kBlock];
+  widen<N>(x, n, values);
+  constexpr size_t kLanes = Pack<double>::kLanes;
+  const size_t n_packs = (n + kLanes - 1) / kLanes;
+  const size_t n_padded = n_packs * kLanes;
+  std::fill(values + n, values + n_padded, std::numeric_limits<double>::quiet_NaN());
+  TensorStats block;
+  const double* pivot = std::find_if(values, values + n, [](double x) { return std::isfinite(x); });
+  if (pivot != values + n) {
+    count_and_sum(values, n_packs, *pivot, block);
+    block.nan -= double(n_padded - n);
+    block.m2 = sum_squares(values, n_packs, block.mean);
+  } else {
+    block.nan = double(std::count_if(values, values + n, [](double x) { return std::isnan(x); }));
+    block.inf = double(n) - block.nan;
   }
   stats.add(block);
 }
@@ -133,8 +197,6 @@ struct BlockSums {
   double max;
   size_t zeros;
 };
-
-inline constexpr size_t kBlock = 4096;
 
 // Of four packs, added in double where it matters: the sums of many lanes.
 TARN_FN double sum_of(const Pack<float> (&packs)[4]) {
