@@ -78,8 +78,8 @@ struct ModelStep {
   size_t n_inputs() const noexcept { return inputs.size(); }
   const ModelOutcome* input(size_t i) const noexcept { return inputs[i]; }
   FailurePtr compute() noexcept {
-    for (ModelOutcome* input : inputs) {
-      if (input->is_failed()) return input->failure();
+    for (const ModelOutcome* input : inputs) {
+      if (FailurePtr failure = input->last_failure()) return failure;
     }
     return body ? body() : nullptr;
   }
@@ -115,11 +115,15 @@ class ModelWorld {
   void set_body(int node, std::function<FailurePtr()> body) { bodies_[node] = std::move(body); }
 
   // One batch per stream with these nodes, in order; all batches enter their queues at one instant.
+  // What they need is claimed, and looked at, when the ticket is drawn.
   std::vector<ModelBatch*> post(const std::vector<int>& nodes, bool cancellable = false) {
     return post(nodes, cancellable, false);
   }
   // The same, run by the calling thread if the stream is idle.
   void post_inline(const std::vector<int>& nodes) { post(nodes, false, true); }
+
+  // A failed node can be posted again afterwards.
+  bool reset(int node) { return outcomes_[node].reset(next_ticket_.fetch_add(1)); }
 
   // Settles what has not settled of these batches with `why`, as an evaluation that is cancelled
   // does.
@@ -143,6 +147,7 @@ class ModelWorld {
 
  private:
   std::vector<ModelBatch*> post(const std::vector<int>& nodes, bool cancellable, bool run_inline) {
+    const uint64_t ticket = next_ticket_.fetch_add(1);
     std::vector<std::vector<ModelStep>> steps(queues_.size());
     for (int node : nodes) {
       ModelStep step{{}, &outcomes_[node], &values_[node], bodies_[node]};
@@ -152,7 +157,7 @@ class ModelWorld {
     std::vector<ModelBatch*> batches(queues_.size());
     for (size_t s = 0; s < queues_.size(); ++s) {
       if (steps[s].empty()) continue;
-      batches[s] = new ModelBatch(std::move(steps[s]), cancellable);
+      batches[s] = new ModelBatch(std::move(steps[s]), ticket, cancellable);
       batches[s]->commit(make_record(FailureKind::abandoned, 101));
       if (cancellable) batches[s]->share();
       queues_[s]->mutex().lock();
@@ -179,6 +184,7 @@ class ModelWorld {
   std::unique_ptr<ModelOutcome[]> outcomes_;
   std::unique_ptr<Plain<int>[]> values_;
   std::function<FailurePtr()> bodies_[8];
+  ModelSync::atomic<uint64_t> next_ticket_{1};
   Pool pool_{std::nullopt};
   std::vector<std::unique_ptr<Queue>> queues_;
 };

@@ -245,12 +245,50 @@ TEST(Core, retrying) {
       check(!failure || failure->node == 1, "a failure of no known root");
     });
     wait_and_check(world, 1, 1);
-    check(world.outcome(1).reset() && world.outcome(0).reset(), "a failure that cannot be reset");
+    check(world.reset(1) && world.reset(0), "a failure that cannot be reset");
     world.post({0, 1});
     wait_and_check(world, 1, 0);
     check(attempts == 2, "a body did not run once per attempt");
     other.join();
   }));
+}
+
+// A retry behind a dependent that is queued already: the dependent reports the old failure, or the
+// new value if that came first, but does not wait for what stands behind it.
+TEST(Core, retrying_behind_a_queued_dependent) {
+  Tally tally("core: retry behind queued dependents");
+  const Graph graphs[] = {
+      {{0, {}}, {0, {0}}},            // on the same stream
+      {{0, {}}, {1, {0}}, {0, {1}}},  // its stream waits for the dependent
+      {{0, {}}, {1, {0}}, {0, {1}}, {1, {}}},
+  };
+  for (const Graph& graph : graphs) {
+    int n_streams = graph.size() == 2 ? 1 : 2;
+    tally.add_exhaustive(explore(dpor(), [&] {
+      ModelWorld<>& world = make_world(graph, n_streams);
+      auto& attempts = per_execution<Plain<int>>();
+      attempts = 0;
+      world.set_body(0, [&]() -> FailurePtr {
+        attempts = attempts + 1;
+        return attempts == 1 ? make_record(FailureKind::operation, 1) : nullptr;
+      });
+      world.post({0});
+      std::vector<int> dependents = world.all_nodes();
+      dependents.erase(dependents.begin());
+      world.post(dependents);
+      world.outcome(0).wait();
+      check(world.reset(0), "a failure that cannot be reset");
+      world.post({0});
+      wait_and_check(world, 0, 0);
+      for (int node : dependents) {
+        world.outcome(node).wait();
+        FailurePtr failure = world.outcome(node).failure();
+        check(failure ? failure->node == 1 : world.value(node) == 1, "neither failure nor value");
+        check(!failure || !graph[size_t(node)].inputs.empty(), "a neighbour failed");
+      }
+      check(attempts == 2, "a body did not run once per attempt");
+    }));
+  }
 }
 
 // A bounded wait ends, and what it waited for is not touched.

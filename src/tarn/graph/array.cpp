@@ -148,7 +148,9 @@ bool array::wait_for(std::chrono::nanoseconds timeout) const {
 Event array::event() const {
   // The event keeps the array alive.
   auto owner = std::make_shared<NodePtr>(node_);
-  return Event(node_->stream, std::shared_ptr<const Outcome>(std::move(owner), &node_->outcome));
+  Event event(node_->stream, std::shared_ptr<const Outcome>(std::move(owner), &node_->outcome));
+  // After it was made: see Event.
+  return status() == Status::unscheduled ? Event() : event;
 }
 
 bool array::has_primitive() const { return &node_->op.op_class() != &kConstantClass; }

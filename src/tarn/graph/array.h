@@ -185,6 +185,7 @@ class array {
   // The same for at most `timeout`; returns whether the array is available.
   bool wait_for(std::chrono::nanoseconds timeout) const;
 
+  // Settles with the array. Not valid() for one that nobody evaluated.
   Event event() const;
 
   // The graph behind an array. Inputs are there until the array is scheduled for evaluation: from

@@ -175,10 +175,10 @@ int64_t ElementwiseStep::cost() const noexcept {
 }
 
 FailurePtr ElementwiseStep::compute() noexcept {
-  bool inputs_failed = std::any_of(leaves_.begin(), leaves_.end(), [](const Leaf& leaf) {
-    return leaf.source.node().outcome.is_failed();
+  bool inputs_are_values = std::all_of(leaves_.begin(), leaves_.end(), [](const Leaf& leaf) {
+    return leaf.source.node().outcome.is_value();
   });
-  if (fused_ && !inputs_failed) {
+  if (fused_ && inputs_are_values) {
     try {
       run_fused();
       return nullptr;
@@ -262,7 +262,7 @@ void ElementwiseStep::run_one_by_one() {
       const array& input = node.inputs[i];
       size_t member = size_t(index_of(input.node()));
       bool is_member = member < members_.size();
-      result.failure = is_member ? results[member].failure : input.node().outcome.failure();
+      result.failure = is_member ? results[member].failure : input.node().outcome.last_failure();
       sources[i] = {&input.shape(),
                     is_member ? &results[member].data : &input.node().output(input.index()).data};
       values[i] = program.add_input(input.dtype().val());

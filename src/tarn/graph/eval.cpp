@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <unordered_set>
 
 #include "tarn/base/error.h"
+#include "tarn/graph/claims.h"
 #include "tarn/graph/evaluation.h"
 #include "tarn/graph/planner.h"
 #include "tarn/runtime/record_failure.h"
@@ -97,7 +97,9 @@ void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* ev
 
 // Runs a batch inside of the task that evaluates it.
 void run_nested(StreamQueue& queue, Batch& batch) noexcept {
-  while (const Outcome* pending = batch.advance()) pending->wait();
+  while (Pending pending = batch.advance()) {
+    pending.outcome->wait(std::nullopt, [&] { return !pending.must_wait(); });
+  }
   queue.leave_nested(batch);
   batch.release();
 }
@@ -117,16 +119,22 @@ void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
   }
 }
 
-// Gets `outputs` computed. Returns the evaluation if it has options, null else.
-std::shared_ptr<Evaluation> schedule(std::span<const array> outputs, const EvalOptions* options,
-                                     bool will_wait) {
+struct Scheduled {
+  uint64_t ticket;                         // see Note [Retry]
+  std::shared_ptr<Evaluation> evaluation;  // null without options, or with nothing to compute
+};
+
+// Gets `outputs` computed.
+Scheduled schedule(std::span<const array> outputs, const EvalOptions* options, bool will_wait) {
   std::vector<StreamBatch> batches;
   std::shared_ptr<Evaluation> evaluation;
+  uint64_t ticket;
   bool may_run_inline;
   {
     Planner planner(outputs);
+    ticket = planner.ticket();
     std::vector<Planner::PlannedStep>& steps = planner.steps();
-    if (steps.empty()) return nullptr;
+    if (steps.empty()) return {ticket, nullptr};
     if (options != nullptr) {
       evaluation = std::make_shared<Evaluation>(*options, steps.size());
       for (Planner::PlannedStep& planned : steps) planned.step->may_donate = false;
@@ -135,41 +143,14 @@ std::shared_ptr<Evaluation> schedule(std::span<const array> outputs, const EvalO
     batches = split_by_stream(steps);
     may_run_inline = will_wait && !evaluation && is_small(batches);
     for (StreamBatch& batch : batches) {
-      batch.batch.reset(new Batch(std::move(batch.entries), evaluation != nullptr));
+      batch.batch.reset(new Batch(std::move(batch.entries), ticket, evaluation != nullptr));
       if (evaluation) evaluation->enter(*batch.batch);
     }
     publish(batches, planner, evaluation.get(), if_abandoned);
   }
   start(batches, may_run_inline);
   if (evaluation) evaluation->begin();
-  return evaluation;
-}
-
-// All root failures behind `outputs`, by creation number. Looks through failed nodes and through
-// those that were only parts of a fused program.
-std::vector<FailurePtr> roots_behind(std::span<const array> outputs) {
-  std::vector<FailurePtr> roots;
-  std::unordered_set<const Node*> seen;
-  std::vector<const Node*> open;
-  auto look_at = [&](const Node& node) {
-    bool is_elided = !node.outcome.is_settled() &&
-                     node.schedule.load(std::memory_order_acquire) == Node::kUnscheduled;
-    if ((node.outcome.is_failed() || is_elided) && seen.insert(&node).second) open.push_back(&node);
-  };
-  for (const array& output : outputs) {
-    if (output.node().outcome.is_failed()) look_at(output.node());
-  }
-  while (!open.empty()) {
-    const Node& node = *open.back();
-    open.pop_back();
-    if (FailurePtr failure = node.outcome.failure()) roots.push_back(std::move(failure));
-    for (const array& input : node.inputs) look_at(input.node());
-  }
-  std::sort(roots.begin(), roots.end(), [](const FailurePtr& a, const FailurePtr& b) {
-    return std::pair(a->node, a.get()) < std::pair(b->node, b.get());
-  });
-  roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
-  return roots;
+  return {ticket, std::move(evaluation)};
 }
 
 // "[add] number 12", for a dependent of what failed.
@@ -177,25 +158,32 @@ std::string place_of(const Node& node, const Failure& root) {
   return node.number == root.node ? "" : fmt::format("[{}] number {}", node.op.name(), node.number);
 }
 
+// What `output` failed with as far as a plan with `ticket` is concerned: another thread may be
+// retrying it since.
+FailurePtr failure_since(const array& output, uint64_t ticket) {
+  const Outcome& outcome = output.node().outcome;
+  return outcome.must_wait(ticket) ? nullptr : outcome.last_failure();
+}
+
 // Throws for the failed output whose root has the lowest creation number, if there is one.
-void throw_if_failed(std::span<const array> outputs) {
+void throw_if_failed(std::span<const array> outputs, uint64_t ticket) {
   const array* reported = nullptr;
   FailurePtr failure;
   for (const array& output : outputs) {
-    FailurePtr candidate = output.node().outcome.failure();
+    FailurePtr candidate = failure_since(output, ticket);
     if (!candidate || (failure && failure->node <= candidate->node)) continue;
     failure = std::move(candidate);
     reported = &output;
   }
   if (!failure) return;
-  std::vector<FailurePtr> others = roots_behind(outputs);
+  std::vector<FailurePtr> others = failures_behind(outputs);
   std::erase(others, failure);
   throw_failure(failure, place_of(reported->node(), *failure), others);
 }
 
 // Waits until all outputs have settled or the options end the wait; then returns why.
 std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOptions& options,
-                                    Evaluation* evaluation) {
+                                    const Scheduled& scheduled) {
   auto stopped = [&] { return options.stop.stop_requested(); };
   std::stop_callback wake(options.stop, [&] {
     for (const array& output : outputs) output.node().outcome.interrupt();
@@ -203,16 +191,18 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
   auto all_settled = [&] {
     // The last first: on one stream it is the last to settle, and nobody is woken for the others.
     return std::all_of(outputs.rbegin(), outputs.rend(), [&](const array& output) {
-      return output.node().outcome.wait(options.deadline, stopped);
+      const Outcome& outcome = output.node().outcome;
+      auto over = [&] { return !outcome.must_wait(scheduled.ticket); };
+      return outcome.wait(options.deadline, [&] { return stopped() || over(); }) || over();
     });
   };
   if (all_settled()) return std::nullopt;
   FailureKind why = stopped() ? FailureKind::cancelled : FailureKind::deadline;
-  if (evaluation != nullptr) {
+  if (scheduled.evaluation) {
     if (why == FailureKind::deadline) {
-      evaluation->expire();
+      scheduled.evaluation->expire();
     } else {
-      evaluation->cancel(why, "the evaluation was cancelled");
+      scheduled.evaluation->cancel(why, "the evaluation was cancelled");
     }
   }
   // What others asked for too goes on, and this wait ends without it.
@@ -228,33 +218,10 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
 }
 
 void eval_and_wait(std::span<const array> outputs, const EvalOptions& options) {
-  auto evaluation = schedule(outputs, has_effect(options) ? &options : nullptr, true);
-  std::optional<FailureKind> ended = wait_all(outputs, options, evaluation.get());
-  throw_if_failed(outputs);
+  Scheduled scheduled = schedule(outputs, has_effect(options) ? &options : nullptr, true);
+  std::optional<FailureKind> ended = wait_all(outputs, options, scheduled);
+  throw_if_failed(outputs, scheduled.ticket);
   if (ended) throw_wait_ended(*ended);
-}
-
-// Makes failed nodes, and what they need of failed nodes, ready to be computed again.
-void reset_failed(std::span<const array> outputs) {
-  std::unordered_set<const Node*> seen;
-  std::vector<Node*> open;
-  auto look_at = [&](Node& node) {
-    if (!node.outcome.is_value() && seen.insert(&node).second) open.push_back(&node);
-  };
-  for (const array& output : outputs) look_at(output.node());
-  while (!open.empty()) {
-    Node& node = *open.back();
-    open.pop_back();
-    uint64_t schedule = node.schedule.load(std::memory_order_acquire);
-    if (node.outcome.is_failed()) {
-      for (const array& input : node.inputs) look_at(input.node());
-      node.wanted_elsewhere.store(false, std::memory_order_relaxed);
-      // Pending, and held by nobody, in this order: a planner in between waits for it as scheduled.
-      if (node.outcome.reset()) node.schedule.store(Node::kUnscheduled, std::memory_order_release);
-    } else if (schedule == Node::kUnscheduled) {
-      for (const array& input : node.inputs) look_at(input.node());
-    }
-  }
 }
 
 // Owns a callback until its array settles.
@@ -303,10 +270,15 @@ bool EvalReport::ok() const {
 }
 
 EvalReport try_eval(std::vector<array> outputs, const EvalOptions& options) {
-  auto evaluation = schedule(outputs, has_effect(options) ? &options : nullptr, true);
-  wait_all(outputs, options, evaluation.get());
+  Scheduled scheduled = schedule(outputs, has_effect(options) ? &options : nullptr, true);
+  wait_all(outputs, options, scheduled);
   EvalReport report;
-  for (const array& output : outputs) report.arrays.push_back({output.status(), output.failure()});
+  for (const array& output : outputs) {
+    FailurePtr failure = failure_since(output, scheduled.ticket);
+    if (failure) failure->mark_observed();
+    report.arrays.push_back({failure ? array::Status::failed : output.status(),
+                             failure ? plain_record(failure) : nullptr});
+  }
   return report;
 }
 
@@ -329,8 +301,8 @@ bool wait(const array& a, std::optional<TimePoint> deadline) {
   const Outcome& outcome = a.node().outcome;
   if (a.status() == array::Status::unscheduled) return false;
   if (!outcome.wait(deadline, [] { return false; })) return false;
-  throw_if_failed({&a, 1});
-  return outcome.is_value();
+  throw_if_failed({&a, 1}, 0);
+  return true;
 }
 
 }  // namespace tarn

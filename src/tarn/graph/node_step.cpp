@@ -118,8 +118,7 @@ std::unique_ptr<Step> make_node_step(Node& node) { return std::make_unique<NodeS
 
 FailurePtr first_failed_input(const Node& node) noexcept {
   for (const array& input : node.inputs) {
-    const Outcome& outcome = input.node().outcome;
-    if (outcome.is_failed()) return outcome.failure();
+    if (FailurePtr failure = input.node().outcome.last_failure()) return failure;
   }
   return nullptr;
 }

@@ -25,7 +25,7 @@ class Step {
   virtual Node& node(size_t i) const noexcept = 0;
 
   // Computes into the step. Returns the failure of all its nodes, null if there are values to
-  // settle. Requires: all inputs have settled.
+  // settle. Requires: all inputs have settled, or been reset since the step was planned.
   virtual FailurePtr compute() noexcept = 0;
   // Publishes what was computed.
   virtual void settle_value() noexcept = 0;

@@ -16,8 +16,8 @@ template <class Step, class Sync>
 concept BatchStep = requires(Step step, size_t i, const FailurePtr& failure) {
   { step.n_inputs() } -> std::convertible_to<size_t>;
   { step.input(i) } -> std::convertible_to<const BasicOutcome<Sync>*>;
-  // Computes into the step. Requires: all inputs have settled. Handles failed inputs itself when it
-  // is told to.
+  // Computes into the step. Requires: all inputs have settled or been reset since the batch was
+  // planned. Handles inputs without a value itself: see last_failure.
   { step.compute() }
   noexcept->std::same_as<FailurePtr>;  // null: a value
   { step.settle_value() }
@@ -41,8 +41,11 @@ class BasicBatch final : public BasicTask<Sync> {
  public:
   using Outcome = BasicOutcome<Sync>;
 
-  BasicBatch(std::vector<Step> steps, bool cancellable)
-      : steps_(std::move(steps)), claims_(cancellable ? new Claim[steps_.size()] : nullptr) {}
+  // `ticket` says when the steps were planned: see BasicOutcome::must_wait.
+  BasicBatch(std::vector<Step> steps, uint64_t ticket, bool cancellable)
+      : steps_(std::move(steps)),
+        ticket_(ticket),
+        claims_(cancellable ? new Claim[steps_.size()] : nullptr) {}
   ~BasicBatch() {
     if (abandoned_) abandon_rest();
   }
@@ -59,11 +62,11 @@ class BasicBatch final : public BasicTask<Sync> {
   // its nodes through owners of them.
   bool claim(size_t i) noexcept { return claims_[i].exchange(kSettled) != kSettled; }
 
-  const Outcome* advance() noexcept override {
+  BasicPending<Sync> advance() noexcept override {
     for (; next_ < steps_.size(); ++next_) {
       Step& step = steps_[next_];
       if (!settled(next_)) {
-        if (const Outcome* pending = first_pending(step)) return pending;
+        if (auto pending = first_pending(step)) return pending;
         if (start(next_)) {
           FailurePtr failure = step.compute();
           if (end(next_)) {
@@ -77,7 +80,7 @@ class BasicBatch final : public BasicTask<Sync> {
       }
       step.finish();
     }
-    return nullptr;
+    return {};
   }
 
   void abandon(const FailurePtr& why) noexcept override {
@@ -104,13 +107,13 @@ class BasicBatch final : public BasicTask<Sync> {
     Claim() : Sync::template atomic<uint8_t>(kQueued) {}
   };
 
-  static const Outcome* first_pending(Step& step) noexcept {
+  BasicPending<Sync> first_pending(Step& step) const noexcept {
     size_t n = step.n_inputs();
     for (size_t i = 0; i < n; ++i) {
-      const Outcome* input = step.input(i);
-      if (!input->is_settled()) return input;
+      BasicPending<Sync> input{step.input(i), ticket_};
+      if (input.must_wait()) return input;
     }
-    return nullptr;
+    return {};
   }
 
   bool settled(size_t i) const noexcept { return claims_ && claims_[i].load() == kSettled; }
@@ -128,6 +131,7 @@ class BasicBatch final : public BasicTask<Sync> {
   }
 
   std::vector<Step> steps_;
+  const uint64_t ticket_;
   const std::unique_ptr<Claim[]> claims_;  // null: cannot be cancelled, and pays for no atomics
   size_t next_ = 0;                        // touched only by the thread that runs the queue
   FailurePtr abandoned_;                   // null until committed

@@ -57,6 +57,7 @@ struct Event::State {
 
   const Stream stream;
   std::shared_ptr<const Outcome> of_node;  // null for an event of its own
+  uint64_t ticket = 0;                     // of of_node when the event was made: see must_wait
 
  private:
   std::shared_ptr<Outcome> take_signaled() noexcept {
@@ -84,16 +85,16 @@ namespace {
 // Parks its stream until an outcome has settled.
 class WaitTask final : public Task {
  public:
-  explicit WaitTask(std::shared_ptr<const Outcome> outcome) : outcome_(std::move(outcome)) {}
+  WaitTask(std::shared_ptr<const Outcome> outcome, uint64_t ticket)
+      : outcome_(std::move(outcome)), pending_{outcome_.get(), ticket} {}
 
-  const Outcome* advance() noexcept override {
-    return outcome_->is_settled() ? nullptr : outcome_.get();
-  }
+  Pending advance() noexcept override { return pending_.must_wait() ? pending_ : Pending(); }
   void abandon(const FailurePtr&) noexcept override {}
   void release() noexcept override { delete this; }
 
  private:
   const std::shared_ptr<const Outcome> outcome_;
+  const Pending pending_;
 };
 
 template <class Signal>
@@ -101,9 +102,9 @@ class SignalTask final : public Task {
  public:
   explicit SignalTask(Signal signal) : signal_(std::move(signal)) {}
 
-  const Outcome* advance() noexcept override {
+  Pending advance() noexcept override {
     signal_(nullptr);
-    return nullptr;
+    return {};
   }
   void abandon(const FailurePtr& why) noexcept override { signal_(why); }
   void release() noexcept override { delete this; }
@@ -117,6 +118,7 @@ class SignalTask final : public Task {
 Event::Event(Stream stream) : state_(std::make_shared<State>(stream)), value_(1) {}
 
 Event::Event(Stream stream, std::shared_ptr<const Outcome> outcome) : Event(stream) {
+  state_->ticket = outcome->last_reset();
   state_->of_node = std::move(outcome);
 }
 
@@ -132,7 +134,7 @@ void Event::wait() {
 }
 
 void Event::wait(Stream stream) {
-  auto task = std::make_unique<WaitTask>(outcome());
+  auto task = std::make_unique<WaitTask>(outcome(), state_->ticket);
   Runtime::instance().stream(stream).queue.post(*task.release());
 }
 

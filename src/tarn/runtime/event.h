@@ -14,8 +14,8 @@ class Event {
  public:
   Event() = default;  // not valid(): nothing to wait for
   explicit Event(Stream stream);
-  // The event of `outcome`, which `outcome`'s owner settles; stream and value say where it comes
-  // from.
+  // The event of `outcome`, which its owner settles on `stream`. Requires: what will settle it is
+  // in a queue, or has been since the call.
   Event(Stream stream, std::shared_ptr<const Outcome> outcome);
 
   // Blocks until the event's value has been signaled; throws EvalError when it will never be.

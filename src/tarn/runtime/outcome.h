@@ -25,7 +25,8 @@ struct BasicContinuation {
 };
 
 // Legal transitions: pending → value, pending → failed (settle_*, by the one party that owns the
-// settlement); failed → pending (reset, for a retry). A value is final.
+// settlement); failed → pending (reset, for a retry, with a larger ticket than any before). A value
+// is final.
 //
 // Thread-safe. The settler publishes the node's data with the state: whoever sees `value` may read
 // it.
@@ -34,6 +35,9 @@ class BasicOutcome {
  public:
   using Continuation = BasicContinuation<Sync>;
   using TimePoint = typename Sync::clock::time_point;
+
+  // The ticket of who looks now, whatever was reset before.
+  static constexpr uint64_t kLatest = ~uint64_t{0};
 
   BasicOutcome() = default;
   // For a node that is born with its value.
@@ -54,6 +58,24 @@ class BasicOutcome {
     return failure_;
   }
 
+  // Whether a step planned with `ticket` has to wait for it: pending, and not reset since. What was
+  // reset since may stand behind the step in its own queue.
+  bool must_wait(uint64_t ticket) const noexcept {
+    uint64_t word = state_.load(std::memory_order_acquire);
+    return state_of(word) == kPending && ticket_of(word) <= ticket;
+  }
+
+  // The ticket of the reset that it is pending since; 0 when it never was reset, or has settled.
+  uint64_t last_reset() const noexcept { return ticket_of(state_.load(std::memory_order_acquire)); }
+
+  // What a step that must not wait fails with: the failure, also after a reset. Null when there is
+  // a value instead. Requires: it has settled once.
+  FailurePtr last_failure() const {
+    if (is_value()) return nullptr;
+    std::lock_guard lock(bucket().mutex);
+    return failure_;
+  }
+
   // Requires: pending, and the caller owns the settlement. The caller keeps this outcome alive
   // until the call returns.
   void settle_value() noexcept { publish(kValue); }
@@ -61,26 +83,16 @@ class BasicOutcome {
   // Requires: as settle_value; `failure` is not null.
   void settle_failure(FailurePtr failure) noexcept {
     assert(failure);
-    {
-      std::lock_guard lock(bucket().mutex);
-      failure_ = std::move(failure);
-    }
+    exchange_failure(std::move(failure));
     publish(kFailed);
   }
 
   // A failed outcome becomes pending again. Returns false when it was not failed.
-  bool reset() noexcept {
-    FailurePtr dropped;  // destroyed after the lock is gone: the last owner runs the
-                         // unobserved-failure hook
+  bool reset(uint64_t ticket) noexcept {
     std::lock_guard lock(bucket().mutex);
-    uint32_t expected = kFailed;
-    if (!state_.compare_exchange_strong(expected, kPending)) {
-      expected = kFailed | kHasWaiters;
-      if (!state_.compare_exchange_strong(expected, kPending)) return false;
-    }
-    dropped = std::move(failure_);
-    failure_ = nullptr;
-    return true;
+    uint64_t failed = state_.load();
+    return state_of(failed) == kFailed &&
+           state_.compare_exchange_strong(failed, ticket << kTicketShift);
   }
 
   // Blocks until the outcome settles, `deadline` passes, or `interrupted()` is true (see
@@ -92,7 +104,7 @@ class BasicOutcome {
     std::unique_lock lock(b.mutex);
     for (;;) {
       // Each time: the failure that woke this thread may have been reset meanwhile, flag and all.
-      if (settled_state(state_.fetch_or(kHasWaiters))) return true;
+      if (state_of(state_.fetch_or(kHasWaiters)) != kPending) return true;
       if (interrupted()) return false;
       if (!deadline) {
         b.settled.wait(lock);
@@ -112,10 +124,11 @@ class BasicOutcome {
     b.settled.notify_all();
   }
 
-  // Registers `continuation` unless the outcome has settled; returns whether it did.
-  bool on_settled(Continuation& continuation) const noexcept {
+  // Registers `continuation` if what was planned with `ticket` must wait; returns whether it did.
+  bool on_settled(Continuation& continuation, uint64_t ticket = kLatest) const noexcept {
     std::lock_guard lock(bucket().mutex);
-    if (settled_state(state_.fetch_or(kHasWaiters))) return false;
+    uint64_t word = state_.fetch_or(kHasWaiters);
+    if (state_of(word) != kPending || ticket_of(word) > ticket) return false;
     continuation.next = continuations_;
     continuations_ = &continuation;
     return true;
@@ -134,20 +147,32 @@ class BasicOutcome {
   }
 
  private:
-  static constexpr uint32_t kPending = 0;
-  static constexpr uint32_t kValue = 1;
-  static constexpr uint32_t kFailed = 2;
-  static constexpr uint32_t kHasWaiters =
-      4;  // somebody sleeps in the bucket, or left a continuation
+  // The word: the state, a flag, and, while pending, the ticket of the last reset.
+  static constexpr uint64_t kPending = 0;
+  static constexpr uint64_t kValue = 1;
+  static constexpr uint64_t kFailed = 2;
+  static constexpr uint64_t kStateMask = 3;
+  static constexpr uint64_t kHasWaiters =
+      4;  // someone sleeps in the bucket, or left a continuation
+  static constexpr int kTicketShift = 3;
 
-  static uint32_t settled_state(uint32_t word) noexcept { return word & ~kHasWaiters; }
-  uint32_t state() const noexcept { return settled_state(state_.load(std::memory_order_acquire)); }
+  static uint64_t state_of(uint64_t word) noexcept { return word & kStateMask; }
+  static uint64_t ticket_of(uint64_t word) noexcept { return word >> kTicketShift; }
+  uint64_t state() const noexcept { return state_of(state_.load(std::memory_order_acquire)); }
   WaitBucket<Sync>& bucket() const noexcept { return wait_bucket<Sync>(this); }
 
-  void publish(uint32_t settled) noexcept {
-    uint32_t before = state_.exchange(settled, std::memory_order_acq_rel);
-    assert(settled_state(before) == kPending);
+  void publish(uint64_t settled) noexcept {
+    uint64_t before = state_.exchange(settled, std::memory_order_acq_rel);
+    assert(state_of(before) == kPending);
     if (before & kHasWaiters) wake();
+    if (settled == kValue && ticket_of(before) != 0) exchange_failure(nullptr);
+  }
+
+  // Leaves the old failure to the caller: the last owner runs the unobserved-failure hook, and must
+  // not do so under the lock.
+  FailurePtr exchange_failure(FailurePtr failure) noexcept {
+    std::lock_guard lock(bucket().mutex);
+    return std::exchange(failure_, std::move(failure));
   }
 
   void wake() noexcept {
@@ -162,12 +187,23 @@ class BasicOutcome {
     while (list != nullptr) std::exchange(list, list->next)->settled();
   }
 
-  mutable typename Sync::template atomic<uint32_t> state_{kPending};
+  mutable typename Sync::template atomic<uint64_t> state_{kPending};
   mutable Continuation* continuations_ = nullptr;  // guarded by the bucket
   FailurePtr failure_;                             // guarded by the bucket
 };
 
+// An outcome that something planned with `ticket` must wait for; none by default.
+template <class Sync>
+struct BasicPending {
+  const BasicOutcome<Sync>* outcome = nullptr;
+  uint64_t ticket = 0;
+
+  explicit operator bool() const noexcept { return outcome != nullptr; }
+  bool must_wait() const noexcept { return outcome->must_wait(ticket); }
+};
+
 using Outcome = BasicOutcome<StdSync>;
+using Pending = BasicPending<StdSync>;
 using Continuation = BasicContinuation<StdSync>;
 
 }  // namespace tarn

@@ -20,14 +20,14 @@ class UserTask final : public Task {
   UserTask(StreamState& state, std::function<void()> work)
       : state_(state), work_(std::move(work)), number_(next_creation_number()) {}
 
-  const Outcome* advance() noexcept override {
+  Pending advance() noexcept override {
     RunningStream running(state_);
     try {
       work_();
     } catch (...) {
       note(record_failure(std::current_exception(), site()));
     }
-    return nullptr;
+    return {};
   }
   void abandon(const FailurePtr& why) noexcept override { note(why); }
   void release() noexcept override { delete this; }
@@ -42,16 +42,16 @@ class UserTask final : public Task {
   const uint64_t number_;
 };
 
-// Settles an outcome that a waiting thread owns.
+// Settles an outcome that a waiting thread owns, once it is out of the queue: if it was the last
+// task, the stream is idle for whoever waited.
 class MarkTask final : public Task {
  public:
   explicit MarkTask(std::shared_ptr<Outcome> reached) : reached_(std::move(reached)) {}
+  ~MarkTask() { reached_->settle_value(); }
 
-  const Outcome* advance() noexcept override {
-    reached_->settle_value();
-    return nullptr;
-  }
-  void abandon(const FailurePtr&) noexcept override { reached_->settle_value(); }
+  Pending advance() noexcept override { return {}; }
+  void abandon(const FailurePtr&) noexcept override {}
+  // Nobody will release it, or somebody was about to.
   void abandon_in_child(const FailurePtr&) noexcept override {
     if (!reached_->is_settled()) reached_->settle_value();
   }
@@ -63,9 +63,8 @@ class MarkTask final : public Task {
 
 // Stands for all streams that find no thread; each array that fails with it is reported by itself.
 FailurePtr failure_of_stream_without_thread() {
-  FailurePtr failure =
-      record_failure(FailureKind::abandoned, "no thread could be started to run the stream",
-                     {.op = "stream"});
+  FailurePtr failure = record_failure(
+      FailureKind::abandoned, "no thread could be started to run the stream", {.op = "stream"});
   failure->mark_observed();
   return plain_record(failure);
 }

@@ -12,10 +12,9 @@ namespace tarn {
 template <class Sync>
 class BasicTask {
  public:
-  // Goes as far as it can. Returns the outcome it must wait for, null when the task is done. Called
-  // by one thread at a time, again after the outcome it returned has settled or the stream was
-  // woken.
-  virtual const BasicOutcome<Sync>* advance() noexcept = 0;
+  // Goes as far as it can. Returns what it must wait for, nothing when the task is done. Called by
+  // one thread at a time, again after what it returned has settled or the stream was woken.
+  virtual BasicPending<Sync> advance() noexcept = 0;
   // Settles everything the task still owes with `why`; advance is not called any more.
   virtual void abandon(const FailurePtr& why) noexcept = 0;
   // In the child of a fork, where the thread that ran the task is gone: as abandon, but leaves
@@ -37,6 +36,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
  public:
   using Task = BasicTask<Sync>;
   using Outcome = BasicOutcome<Sync>;
+  using Pending = BasicPending<Sync>;
 
   // `no_thread` is the failure of tasks for which no thread can be had.
   BasicStreamQueue(Pool& pool, FailurePtr no_thread)
@@ -150,8 +150,8 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   void run_through(Task* last) noexcept {
     for (;;) {
       Task& task = first();
-      if (const Outcome* pending = task.advance()) {
-        if (park(*pending)) return;
+      if (Pending pending = task.advance()) {
+        if (park(pending)) return;
         continue;
       }
       bool more = pop();
@@ -187,10 +187,10 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   }
 
   // Returns whether the stream is parked; then another thread may already be running it.
-  bool park(const Outcome& pending) noexcept {
+  bool park(const Pending& pending) noexcept {
     std::lock_guard lock(mutex_);
-    parked_on_ = &pending;
-    if (pending.on_settled(*this)) return true;
+    parked_on_ = pending.outcome;
+    if (pending.outcome->on_settled(*this, pending.ticket)) return true;
     parked_on_ = nullptr;
     return false;
   }
