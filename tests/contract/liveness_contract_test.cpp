@@ -189,26 +189,6 @@ TEST(Contract, contract_p15_counters_do_not_leak) {
   EXPECT_EQ(scheduler::n_active_tasks(), 0);
 }
 
-// A task that is dropped with its queue settles what it owes.
-TEST(Contract, DISABLED_contract_p15_abandoned_work_is_settled) {
-  Stream s = cpu_stream();
-  StreamState& state = Runtime::instance().stream(s);
-  Event never(s), behind(s);
-  never.wait(s);  // parks the stream
-  array a = fill(1, s);
-  array b = plus(a, 1, cpu_stream());
-  async_eval(a, b);
-  behind.signal(s);
-  FailurePtr why = record_failure(FailureKind::abandoned, "dropped", {.op = "test"});
-  state.queue.abandon_queued(why);
-  EXPECT_THROW(a.wait(), AbandonedError);
-  EXPECT_THROW(b.wait(), AbandonedError);
-  EXPECT_THROW(behind.wait(), AbandonedError);
-  never.signal(cpu_stream());
-  retry({b});
-  EXPECT_TRUE(has_values(b, 2));
-}
-
 // --- P16 ---
 
 TEST(Contract, contract_p16_destroying_pending_work_does_not_wait) {

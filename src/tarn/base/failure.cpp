@@ -64,9 +64,29 @@ OperationError::OperationError(FailureKind kind, const std::string& message, IoD
       kind_(kind),
       io_(std::make_shared<const IoDetails>(std::move(io))) {}
 
+namespace {
+
+// Made while nothing is being handled, so that it nests nothing.
+const std::nested_exception kNothingNested;
+
+// What std::throw_with_nested would nest, while `exception` is being handled rather than whatever
+// the caller is handling.
+std::nested_exception nesting(const std::exception_ptr& exception) noexcept {
+  if (!exception) return kNothingNested;
+  try {
+    std::rethrow_exception(exception);
+  } catch (...) {
+    return std::nested_exception();
+  }
+}
+
+}  // namespace
+
 EvalError::EvalError(FailurePtr failure, std::string_view place,
                      std::span<const FailurePtr> others) noexcept
-    : std::runtime_error(""), failure_(std::move(failure)) {
+    : std::runtime_error(""),
+      std::nested_exception(nesting(failure->exception)),
+      failure_(std::move(failure)) {
   failure_->mark_observed();
   for (const FailurePtr& other : others) other->mark_observed();
   try {
@@ -89,10 +109,8 @@ std::span<const FailurePtr> EvalError::others() const noexcept {
   return text_ ? std::span<const FailurePtr>(text_->others) : std::span<const FailurePtr>();
 }
 
-namespace {
-
-[[noreturn]] void throw_by_kind(const FailurePtr& failure, std::string_view place,
-                                std::span<const FailurePtr> others) {
+void throw_failure(const FailurePtr& failure, std::string_view place,
+                   std::span<const FailurePtr> others) {
   switch (failure->kind) {
     case FailureKind::io:
       throw IoError(failure, place, others);
@@ -116,18 +134,6 @@ namespace {
       break;
   }
   throw EvalError(failure, place, others);
-}
-
-}  // namespace
-
-void throw_failure(const FailurePtr& failure, std::string_view place,
-                   std::span<const FailurePtr> others) {
-  if (!failure->exception) throw_by_kind(failure, place, others);
-  try {
-    std::rethrow_exception(failure->exception);
-  } catch (...) {
-    throw_by_kind(failure, place, others);  // nested_exception captures the one being handled
-  }
 }
 
 }  // namespace tarn

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <bit>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -47,19 +50,22 @@ ThreadStreams& this_thread() {
   return streams;
 }
 
-std::atomic<Device>& default_device_slot() {
-  static std::atomic<Device> device(Runtime::instance().has_device(Device::gpu) ? Device::gpu
-                                                                                : Device::cpu);
+// The bits of a Device: clang calls libatomic for an atomic struct.
+std::atomic<uint64_t>& default_device_slot() {
+  static std::atomic<uint64_t> device(std::bit_cast<uint64_t>(
+      Device(Runtime::instance().has_device(Device::gpu) ? Device::gpu : Device::cpu)));
   return device;
 }
 
 }  // namespace
 
-Device default_device() { return default_device_slot().load(std::memory_order_relaxed); }
+Device default_device() {
+  return std::bit_cast<Device>(default_device_slot().load(std::memory_order_relaxed));
+}
 
 void set_default_device(const Device& device) {
   Runtime::instance().backend(device);  // throws when there is none
-  default_device_slot().store(device, std::memory_order_relaxed);
+  default_device_slot().store(std::bit_cast<uint64_t>(device), std::memory_order_relaxed);
 }
 
 bool is_available(const Device& device) { return Runtime::instance().has_device(device); }
