@@ -88,8 +88,29 @@ void check_kernel(const KernelTable& table, ElementwiseOp op, std::mt19937& rand
   }
 }
 
-TEST(Elementwise, every_operation_and_dtype_agrees_with_scalar_code) {
-  std::mt19937 random(1);
+// Every special element with every other.
+template <class T, class R>
+void check_special_elements(const KernelTable& table, ElementwiseOp op) {
+  const std::vector<T> special = special_elements<T>();
+  const size_t n = special.size() * special.size();
+  Elements<T> x(n), y(n);
+  Elements<R> out(n);
+  for (size_t i = 0; i < n; ++i) {
+    x[i] = special[i / special.size()];
+    y[i] = special[i % special.size()];
+  }
+  table.elementwise[int(op)][int(dtype_of<T>.val())](out.data(), x.data(), y.data(), nullptr, n);
+  for (size_t i = 0; i < n; ++i) {
+    ASSERT_TRUE((is_right<T, R>(op, x[i], y[i], out[i])))
+        << describe(table, op, dtype_of<T>) << " of " << x[i] << " and " << y[i] << " is "
+        << out[i];
+  }
+}
+
+// Calls f(table, op, type_tag of the operands, type_tag of the result) for every kernel of one or
+// two operands.
+template <class F>
+void for_each_kernel(F f) {
   for (const KernelTable* table : cpu::runnable_kernels()) {
     for_each_op([&](ElementwiseOp op, const ElementwiseTraits& traits) {
       if (traits.arity == 3) return;
@@ -99,17 +120,30 @@ TEST(Elementwise, every_operation_and_dtype_agrees_with_scalar_code) {
               << describe(*table, op, dtype);
           continue;
         }
-        visit(dtype, [&]<class T>(type_tag<T>) {
-          visit(result_dtype(traits.dtypes, dtype), [&]<class R>(type_tag<R>) {
+        visit(dtype, [&]<class T>(type_tag<T> operand) {
+          visit(result_dtype(traits.dtypes, dtype), [&]<class R>(type_tag<R> result) {
             if constexpr (std::is_same_v<R, T> || std::is_same_v<R, bool> ||
                           (is_complex<T> && std::is_same_v<R, float>)) {
-              check_kernel<T, R>(*table, op, random);
+              f(*table, op, operand, result);
             }
           });
         });
       }
     });
   }
+}
+
+TEST(Elementwise, every_operation_and_dtype_agrees_with_scalar_code) {
+  std::mt19937 random(1);
+  for_each_kernel([&]<class T, class R>(const KernelTable& table, ElementwiseOp op, type_tag<T>,
+                                        type_tag<R>) { check_kernel<T, R>(table, op, random); });
+}
+
+TEST(Elementwise, special_elements_agree_with_scalar_code) {
+  for_each_kernel(
+      []<class T, class R>(const KernelTable& table, ElementwiseOp op, type_tag<T>, type_tag<R>) {
+        if constexpr (!is_complex<T>) check_special_elements<T, R>(table, op);
+      });
 }
 
 template <class T>

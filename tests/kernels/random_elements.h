@@ -22,24 +22,63 @@ T random_bits(std::mt19937& random) {
   return value;
 }
 
+// Where formulas tend to break.
+template <class T>
+std::vector<T> special_elements() {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (std::is_same_v<T, bool>) {
+    return {false, true};
+  } else if constexpr (std::is_integral_v<T>) {
+    constexpr int kBits = 8 * sizeof(T);
+    return {T(0),
+            T(1),
+            T(2),
+            T(3),
+            T(7),
+            T(10),
+            T(-1),
+            T(-2),
+            T(-3),
+            T(-10),
+            T(kBits - 1),
+            T(kBits),
+            T(100),
+            T(T(1) << (kBits / 2)),
+            T(Limits::min() + 1),
+            T(Limits::max() - 1),
+            Limits::min(),
+            Limits::max()};
+  } else {
+    const T lowest = T(-Limits::max());
+    return {T(0.0f),
+            T(-0.0f),
+            T(1.0f),
+            T(-1.0f),
+            T(0.5f),
+            T(-0.5f),
+            T(1.5f),
+            T(2.5f),
+            T(-3.5f),
+            T(3.0f),
+            T(100.0f),
+            T(-1000.0f),
+            lowest,
+            Limits::max(),
+            Limits::min(),
+            -Limits::min(),
+            Limits::denorm_min(),
+            -Limits::denorm_min(),
+            Limits::epsilon(),
+            Limits::infinity(),
+            -Limits::infinity(),
+            Limits::quiet_NaN()};
+  }
+}
+
 template <class T>
 T random_special(std::mt19937& random) {
-  using Limits = std::numeric_limits<T>;
-  const T values[] = {T(0.0f),
-                      T(-0.0f),
-                      T(1.0f),
-                      T(-1.0f),
-                      T(0.5f),
-                      T(2.5f),
-                      T(-3.5f),
-                      Limits::infinity(),
-                      T(-Limits::infinity()),
-                      Limits::max(),
-                      Limits::lowest(),
-                      Limits::min(),
-                      Limits::denorm_min(),
-                      Limits::quiet_NaN()};
-  return values[random() % std::size(values)];
+  static const std::vector<T> values = special_elements<T>();
+  return values[random() % values.size()];
 }
 
 template <class T>

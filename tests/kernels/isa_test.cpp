@@ -1,0 +1,226 @@
+// The kernels of every instruction set give the same bits as those of the widest, so that results
+// do not depend on the machine. Of a NaN, only that it is one.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "tarn/kernels/cpu/kernel_table.h"
+#include "tests/kernels/random_elements.h"
+
+namespace tarn {
+namespace {
+
+using cpu::KernelTable;
+using cpu::TileKernel;
+
+// (vector<bool> has no elements to point to.)
+template <class T>
+using Elements = std::vector<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
+
+const KernelTable& widest() { return *cpu::runnable_kernels().front(); }
+
+template <class F>
+void for_each_narrower(F f) {
+  for (const KernelTable* table : cpu::runnable_kernels().subspan(1)) f(*table);
+}
+
+template <class T>
+bool is_same(const T& x, const T& y) {
+  if constexpr (!std::is_integral_v<T>) {
+    if (x != x && y != y) return true;
+  }
+  return std::memcmp(&x, &y, sizeof(T)) == 0;
+}
+
+template <class T>
+struct Pairs {
+  Elements<T> x, y;
+};
+
+// Every special element with every other; every value of types of one and two bytes (and of one
+// byte every pair); of others many at random.
+template <class T>
+Pairs<T> sample(std::mt19937& random, const Domain& domain) {
+  Pairs<T> pairs;
+  const std::vector<T> special = special_elements<T>();
+  for (T x : special) {
+    for (T y : special) {
+      pairs.x.push_back(x);
+      pairs.y.push_back(y);
+    }
+  }
+  for (uint32_t i = 0; i < 1 << 16; ++i) {
+    T x = random_element<T>(random, domain), y = random_element<T>(random, domain);
+    if constexpr (std::is_same_v<T, bool>) {
+    } else if constexpr (sizeof(T) == 1) {
+      x = T(i);
+      y = T(i >> 8);
+    } else if constexpr (sizeof(T) == 2) {
+      x = __builtin_bit_cast(T, uint16_t(i));
+    }
+    pairs.x.push_back(x);
+    pairs.y.push_back(y);
+  }
+  return pairs;
+}
+
+template <class T, class R>
+void compare(TileKernel kernel, TileKernel reference, const Pairs<T>& pairs, const char* name) {
+  const size_t n = pairs.x.size();
+  Elements<R> got(n), expected(n);
+  kernel(got.data(), pairs.x.data(), pairs.y.data(), nullptr, n);
+  reference(expected.data(), pairs.x.data(), pairs.y.data(), nullptr, n);
+  for (size_t i = 0; i < n; ++i) {
+    ASSERT_TRUE(is_same(got[i], expected[i]))
+        << name << " of " << dtype_name(dtype_of<T>) << " " << pairs.x[i] << ", " << pairs.y[i]
+        << ": " << got[i] << " and " << expected[i];
+  }
+}
+
+class Isa : public testing::Test {
+  void SetUp() override {
+    if (cpu::runnable_kernels().size() < 2) GTEST_SKIP() << "this CPU runs " << widest().isa;
+  }
+};
+
+// Complex kernels are the same for all instruction sets.
+TEST_F(Isa, elementwise_operations_agree) {
+  std::mt19937 random(1);
+  for (int op = 1; op < kElementwiseOpCount; ++op) {
+    const ElementwiseTraits& traits = kElementwiseTraits[op];
+    if (traits.arity == 3) continue;
+    for (Dtype dtype : kAllDtypes) {
+      const int val = int(dtype.val());
+      if (widest().elementwise[op][val] == nullptr || dtype == complex64) continue;
+      visit(dtype, [&]<class T>(type_tag<T>) {
+        const Pairs<T> pairs = sample<T>(random, traits.domain);
+        for_each_narrower([&](const KernelTable& table) {
+          const bool is_bool = result_dtype(traits.dtypes, dtype) == bool_;
+          (is_bool ? compare<T, bool> : compare<T, T>)(table.elementwise[op][val],
+                                                       widest().elementwise[op][val], pairs,
+                                                       traits.info.name);
+        });
+      });
+    }
+  }
+}
+
+TEST_F(Isa, casts_agree) {
+  std::mt19937 random(2);
+  for (Dtype from : kAllDtypes) {
+    if (from == complex64) continue;
+    visit(from, [&]<class From>(type_tag<From>) {
+      const Pairs<From> pairs = sample<From>(random, {-100'000, 100'000});
+      for (Dtype to : kAllDtypes) {
+        const TileKernel reference = widest().cast[int(from.val())][int(to.val())];
+        if (reference == nullptr) continue;
+        visit(to, [&]<class To>(type_tag<To>) {
+          for_each_narrower([&](const KernelTable& table) {
+            compare<From, To>(table.cast[int(from.val())][int(to.val())], reference, pairs,
+                              dtype_name(to));
+          });
+        });
+      }
+    });
+  }
+}
+
+constexpr size_t kLengths[] = {1, 5, 16, 63, 64, 65, 1000, 4096, 4097, 100'000};
+
+// Sums depend on the order of additions: it is the same one.
+template <class T, class A>
+void compare_reducers(const KernelTable& table, std::mt19937& random) {
+  const int dtype = int(dtype_of<T>.val());
+  const struct {
+    const char* name;
+    cpu::RunReducer got, expected;
+    bool has_wide_accumulator;
+  } reducers[] = {{"sum", table.sum[dtype], widest().sum[dtype], true},
+                  {"prod", table.prod[dtype], widest().prod[dtype], true},
+                  {"max", table.max[dtype], widest().max[dtype], false},
+                  {"min", table.min[dtype], widest().min[dtype], false}};
+  for (const auto& [name, got, expected, has_wide_accumulator] : reducers) {
+    ASSERT_EQ(got == nullptr, expected == nullptr) << name;
+    if (got == nullptr) continue;
+    for (size_t n : kLengths) {
+      Elements<T> x(n);
+      for (auto& element : x) element = T(std::uniform_real_distribution(0.5, 3.0)(random));
+      const auto check = [&]<class Accumulator>(Accumulator first) {
+        Accumulator a = first, b = first;
+        got(&a, x.data(), n);
+        expected(&b, x.data(), n);
+        EXPECT_TRUE(is_same(a, b)) << name << " of " << n << " " << dtype_name(dtype_of<T>);
+      };
+      has_wide_accumulator ? check(A(1)) : check(T(1));
+      if constexpr (std::is_floating_point_v<T>) {
+        x[n / 2] = std::numeric_limits<T>::quiet_NaN();
+        has_wide_accumulator ? check(A(1)) : check(T(1));
+      }
+    }
+  }
+}
+
+TEST_F(Isa, reductions_agree) {
+  std::mt19937 random(3);
+  for_each_narrower([&](const KernelTable& table) {
+    compare_reducers<float, double>(table, random);
+    compare_reducers<double, double>(table, random);
+    compare_reducers<int8_t, int8_t>(table, random);
+    compare_reducers<int32_t, int32_t>(table, random);
+    compare_reducers<uint64_t, uint64_t>(table, random);
+  });
+}
+
+TEST_F(Isa, searches_agree) {
+  std::mt19937 random(4);
+  for (Dtype dtype : kAllDtypes) {
+    const int val = int(dtype.val());
+    if (widest().arg_max[val] == nullptr || dtype == complex64) continue;
+    visit(dtype, [&]<class T>(type_tag<T>) {
+      for (size_t n : kLengths) {
+        Elements<T> x(n);
+        for (auto& element : x) element = random_element<T>(random, {-4, 4});
+        for_each_narrower([&](const KernelTable& table) {
+          for (bool is_max : {true, false}) {
+            cpu::ArgBest got{{}, 0}, expected{{}, 0};
+            std::memcpy(got.value, x.data(), sizeof(T));
+            std::memcpy(expected.value, x.data(), sizeof(T));
+            (is_max ? table.arg_max : table.arg_min)[val](got, x.data(), n, 0);
+            (is_max ? widest().arg_max : widest().arg_min)[val](expected, x.data(), n, 0);
+            EXPECT_EQ(got.index, expected.index) << dtype_name(dtype) << " " << n;
+          }
+        });
+      }
+    });
+  }
+}
+
+template <class T>
+void compare_exponentials(const KernelTable& table, std::mt19937& random) {
+  const int dtype = int(dtype_of<T>.val());
+  for (size_t n : kLengths) {
+    const size_t padded = (n + 63) / 64 * 64;
+    const std::vector<T> x = random_elements<T>(random, n, {-30, 3});
+    const std::vector<T> max(padded, T(3));
+    std::vector<T> got(n), expected(n), got_sums(padded), expected_sums(padded);
+    EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
+                        widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
+    for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
+    table.exp_columns[dtype](got.data(), x.data(), max.data(), got_sums.data(), n);
+    widest().exp_columns[dtype](expected.data(), x.data(), max.data(), expected_sums.data(), n);
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_TRUE(is_same(got[i], expected[i]) && is_same(got_sums[i], expected_sums[i])) << x[i];
+    }
+  }
+}
+
+TEST_F(Isa, exponentials_and_their_sums_agree) {
+  std::mt19937 random(5);
+  for_each_narrower([&](const KernelTable& table) {
+    compare_exponentials<float>(table, random);
+    compare_exponentials<double>(table, random);
+  });
+}
+
+}  // namespace
+}  // namespace tarn
