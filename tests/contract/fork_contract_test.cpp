@@ -58,6 +58,19 @@ TEST(Contract, contract_b04_the_child_of_a_fork_evaluates) {
   EXPECT_TRUE(has_values(after, 8));
 }
 
+// The libraries below have threads of their own, which the child lacks.
+TEST(Contract, contract_p18_large_kernels_run_in_the_child) {
+  Stream s = cpu_stream();
+  array a = full({512, 512}, 2.0f, s) + eye(512, float32, s);
+  auto run_all = [&] {
+    array product = matmul(a, a, s), inverse = linalg::inv(a, s), sums = sum(exp(a, s), s);
+    eval(product, inverse, sums);
+    return value_of(product) == 2 * 2 * 511 + 9;
+  };
+  EXPECT_TRUE(run_all());
+  EXPECT_TRUE(in_child(run_all));
+}
+
 TEST(Contract, contract_p18_work_pending_at_a_fork_is_abandoned_in_the_child) {
   Stream s = cpu_stream(), s2 = cpu_stream();
   Gate gate;
