@@ -1,10 +1,16 @@
 #include "cli/inventory.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
 
+#include "cli/endless_work.h"
 #include "tarn/io/checkpoint_index.h"
+#include "tarn/io/io_error.h"
 #include "tarn/io/npy_header.h"
 
 namespace tarn::cli {
@@ -26,7 +32,7 @@ NumberFormat format_of(const std::string& dtype) {
 
 class InventoryBuilder {
  public:
-  explicit InventoryBuilder(const RunOptions& options) : options_(options) {}
+  explicit InventoryBuilder(std::vector<std::string> globs) : globs_(std::move(globs)) {}
 
   void add_path(const std::string& path) {
     try {
@@ -44,22 +50,38 @@ class InventoryBuilder {
 
  private:
   void add_checkpoint(io::Checkpoint checkpoint) {
-    std::map<std::string, std::string> path_of;
+    std::map<std::string, size_t> file_of;
     for (io::CheckpointShard& shard : checkpoint.shards) {
-      path_of[shard.name] = shard.path;
+      file_of[shard.name] = inventory_.files.size();
       add_shard(std::move(shard));
     }
     for (const io::CheckpointProblem& problem : checkpoint.problems) {
-      const auto path = path_of.find(problem.file);
-      const std::string& file = path != path_of.end() ? path->second : problem.file;
+      const auto file = file_of.find(problem.file);
+      if (problem.kind == io::CheckpointProblem::Kind::missing_tensor) {
+        add_missing_tensor(file->second, problem);
+        continue;
+      }
+      const std::string& path =
+          file != file_of.end() ? inventory_.files[file->second].path : problem.file;
       inventory_.problems.push_back(
-          {file.empty() ? checkpoint.index : file, problem.tensor, problem.message});
+          {path.empty() ? checkpoint.index : path, problem.tensor, problem.message});
     }
-    inventory_.metadata.merge(checkpoint.metadata);
+    inventory_.metadata = std::move(checkpoint.metadata);
+  }
+
+  // What it is for is lost without it, as if it could not be read.
+  void add_missing_tensor(size_t file, const io::CheckpointProblem& problem) {
+    IoDetails details;
+    details.path = inventory_.files[file].path;
+    details.tensor = problem.tensor;
+    add_tensor({.file = file,
+                .place = {.name = problem.tensor},
+                .failure = failure_of(std::make_exception_ptr(
+                    io::io_error("load", problem.message, std::move(details))))});
   }
 
   void add_shard(io::CheckpointShard shard) {
-    FileRow file{.path = shard.path, .reader = shard.reader};
+    FileRow file{.path = shard.path.empty() ? shard.name : shard.path, .reader = shard.reader};
     const size_t index = inventory_.files.size();
     if (shard.failure) file.failure = failure_of(shard.failure);
     if (shard.header) {
@@ -97,12 +119,22 @@ class InventoryBuilder {
   }
 
   void add_tensor(TensorRow row) {
-    if (is_selected(row.place.name, options_.globs)) inventory_.tensors.push_back(std::move(row));
+    if (is_selected(row.place.name, globs_)) inventory_.tensors.push_back(std::move(row));
   }
 
-  const RunOptions& options_;
+  const std::vector<std::string> globs_;
   Inventory inventory_;
 };
+
+void append(Inventory& all, Inventory&& more) {
+  for (TensorRow& tensor : more.tensors) {
+    tensor.file += all.files.size();
+    all.tensors.push_back(std::move(tensor));
+  }
+  std::ranges::move(more.files, std::back_inserter(all.files));
+  std::ranges::move(more.problems, std::back_inserter(all.problems));
+  all.metadata.merge(more.metadata);
+}
 
 }  // namespace
 
@@ -112,21 +144,44 @@ uint64_t Inventory::nbytes() const {
   return nbytes;
 }
 
-size_t Inventory::n_failed() const {
-  return size_t(std::ranges::count_if(files, [](auto& file) { return file.failure != nullptr; }) +
-                std::ranges::count_if(tensors, [](auto& row) { return row.failure != nullptr; }));
+size_t Inventory::n_failed_files() const {
+  return size_t(std::ranges::count_if(files, [](auto& file) { return file.failure != nullptr; }));
+}
+
+size_t Inventory::n_failed_tensors() const {
+  return size_t(std::ranges::count_if(tensors, [](auto& row) { return row.failure != nullptr; }));
 }
 
 Inventory open_inventory(const RunOptions& options) {
-  InventoryBuilder builder(options);
-  for (const std::string& path : options.paths) builder.add_path(path);
-  return builder.take();
+  Inventory all;
+  for (const std::string& path : options.paths) {
+    const auto opened = std::make_shared<Inventory>();
+    const bool is_open = finish_or_leave(options, [opened, path, globs = options.globs] {
+      InventoryBuilder builder(globs);
+      builder.add_path(path);
+      *opened = builder.take();
+    });
+    if (is_open) {
+      append(all, std::move(*opened));
+    } else {
+      all.files.push_back({.path = path, .failure = failure_of_end(*options.ended_by())});
+    }
+  }
+  if (!options.globs.empty() && all.tensors.empty() && !all.has_failed()) {
+    throw std::runtime_error(
+        fmt::format("no tensor has a name that matches {}", fmt::join(options.globs, " or ")));
+  }
+  return all;
 }
 
 FailurePtr failure_of(std::exception_ptr thrown) {
   FailurePtr failure = record_failure(std::move(thrown), {.op = "load"});
   failure->mark_observed();
   return failure;
+}
+
+FailurePtr failure_of_end(FailureKind ended_by) {
+  return failure_of(std::make_exception_ptr(OperationError(ended_by, ended_text(ended_by))));
 }
 
 }  // namespace tarn::cli

@@ -46,14 +46,19 @@ struct Inventory {
   std::vector<Problem> problems;
   std::map<std::string, std::string> metadata;  // of indices
 
-  uint64_t nbytes() const;  // of `tensors`
-  size_t n_failed() const;  // files without header and tensors
+  uint64_t nbytes() const;        // of `tensors`
+  size_t n_failed_files() const;  // that have no header
+  size_t n_failed_tensors() const;
+  bool has_failed() const { return n_failed_files() + n_failed_tensors() > 0; }
 };
 
-// Reads all headers. What is wrong with a path is the failure of a file.
+// Reads all headers. What is wrong with a path is the failure of a file, also that the run ended
+// before it was read. Throws std::runtime_error if names are asked for that no tensor has.
 Inventory open_inventory(const RunOptions& options);
 
 // A record that counts as reported.
 FailurePtr failure_of(std::exception_ptr thrown);
+// Of what was not done because the run ended.
+FailurePtr failure_of_end(FailureKind ended_by);
 
 }  // namespace tarn::cli

@@ -38,14 +38,12 @@ void print_text(const Inventory& inventory) {
   fmt::print("\n{}\n", summary_text(inventory));
 }
 
-Json to_json(const Inventory& inventory) {
-  Json tensors = Json::array();
-  for (const TensorRow& row : inventory.tensors) tensors.push_back(tensor_json(inventory, row));
+Json ls_summary(const Inventory& inventory) {
   Json summary = summary_json(inventory);
   summary["metadata"] = inventory.metadata;
   Json& metadata_by_file = summary["file_metadata"] = Json::object();
   for (const FileRow& file : inventory.files) metadata_by_file[file.path] = file.metadata;
-  return {{"tensors", std::move(tensors)}, {"summary", std::move(summary)}};
+  return summary;
 }
 
 }  // namespace
@@ -53,11 +51,12 @@ Json to_json(const Inventory& inventory) {
 int run_ls(const RunOptions& options) {
   const Inventory inventory = open_inventory(options);
   if (options.json) {
-    print_json(to_json(inventory));
+    print_json(
+        inventory, [](Json&, const TensorRow&) {}, ls_summary(inventory));
   } else {
     print_text(inventory);
   }
-  return inventory.n_failed() == 0 ? kAllWell : kSomethingFailed;
+  return inventory.has_failed() ? kSomethingFailed : kAllWell;
 }
 
 }  // namespace tarn::cli

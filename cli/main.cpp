@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "cli/commands.h"
+#include "cli/endless_work.h"
 #include "cli/interruption.h"
 #include "cli/text.h"
 #include "tarn/base/settings.h"
@@ -25,7 +26,7 @@ constexpr const char* kPathHelp =
 class CommandLine {
  public:
   CommandLine() {
-    app_.require_subcommand(1);
+    app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", version_text);
     app_.footer(settings_text);
     ls_ = add_command("ls", "List tensors, dtypes, shapes, sizes, shards and metadata");
@@ -52,6 +53,10 @@ class CommandLine {
     } catch (const CLI::ParseError& error) {
       return app_.exit(error) == 0 ? kAllWell : kUsageError;
     }
+    if (app_.get_subcommands().empty()) {
+      fmt::print(stderr, "{}", app_.help());
+      return kUsageError;
+    }
     apply();
     if (ls_->parsed()) return run_ls(options_);
     if (stats_->parsed()) return run_stats(options_);
@@ -68,15 +73,18 @@ class CommandLine {
   }
 
   void add_checkpoint_options(CLI::App& command) {
-    command.add_option("--match", options_.globs, "Only tensors whose name matches the GLOB")
+    command
+        .add_option("--match", options_.globs,
+                    "Only tensors whose name matches; may be given several times")
         ->type_name("GLOB")
-        ->take_all();
+        ->allow_extra_args(false);  // what follows the first would be taken for paths
     command.add_flag("--json", options_.json, "Print one JSON object");
   }
 
   void add_run_options(CLI::App& command) {
     command.add_option("--threads", options_.n_threads, "Threads to use, else one for each core")
-        ->check(CLI::Range(1, 4096));
+        ->type_name("N")
+        ->check(CLI::Range(1, 4096).description(""));
     add_quantity(command, "--memory-limit", "SIZE", "Memory for tensors, such as 512MiB",
                  [this](const std::string& text) { options_.memory_limit = parse_nbytes(text); });
     add_quantity(command, "--timeout", "TIME", "Give up after a time, such as 30s",
@@ -147,4 +155,9 @@ int run(int argc, char** argv) {
 
 }  // namespace tarn::cli
 
-int main(int argc, char** argv) { return tarn::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  const int status = tarn::cli::run(argc, argv);
+  // What is left behind may still use what an orderly exit destroys.
+  if (tarn::cli::has_left_work()) std::_Exit(status);
+  return status;
+}

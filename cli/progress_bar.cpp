@@ -30,14 +30,16 @@ std::string clock_text(double seconds) {
 }  // namespace
 
 ProgressBar::ProgressBar(std::string what)
-    : what_(std::move(what)), is_terminal_(isatty(STDERR_FILENO) == 1) {}
+    : what_(std::move(what)), is_shown_(isatty(STDERR_FILENO) == 1) {}
 
-ProgressBar::~ProgressBar() {
-  if (is_terminal_) std::fputs("\r\x1b[K", stderr);
+ProgressBar::~ProgressBar() { finish(); }
+
+void ProgressBar::finish() {
+  if (std::exchange(is_shown_, false)) std::fputs("\r\x1b[K", stderr);
 }
 
 void ProgressBar::show(uint64_t nbytes_done, uint64_t nbytes_total, bool is_stalled) {
-  if (!is_terminal_) return;
+  if (!is_shown_) return;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double fraction = nbytes_total == 0 ? 1 : double(nbytes_done) / double(nbytes_total);
   const double rate = seconds > 0 ? double(nbytes_done) / seconds : 0;

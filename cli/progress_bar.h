@@ -17,12 +17,14 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void show(uint64_t nbytes_done, uint64_t nbytes_total, bool is_stalled = false);
+  // Removes it; what is shown after that is not seen.
+  void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
 
   const std::string what_;
-  const bool is_terminal_;
+  bool is_shown_;
   const Clock::time_point start_ = Clock::now();
 };
 

@@ -5,13 +5,19 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <set>
+#include <map>
+#include <utility>
 
 #include "cli/text.h"
 
 namespace tarn::cli {
 
 namespace {
+
+// In ASCII: names may have what steers a terminal, and paths need not be UTF-8.
+std::string to_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', true, Json::error_handler_t::replace);
+}
 
 // -1 in a record means unknown.
 Json known(int64_t value) { return value < 0 ? Json() : Json(value); }
@@ -28,11 +34,47 @@ std::string where_text(const Failure& failure) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-void print_failure(std::string_view subject, const Failure& failure) {
-  fmt::print("  {}\n    {}\n", printable(subject), failure_text(failure));
-  const std::string where = where_text(failure);
-  if (!where.empty())
-    fmt::print("    {}{}{}\n", printable(failure.path), failure.path.empty() ? "" : ": ", where);
+// Files and tensors that share a record: those of one broken file, or of one cancelled run.
+struct FailedTogether {
+  const Failure* failure;
+  std::vector<std::string_view> subjects;
+};
+
+std::vector<FailedTogether> failed_together(const Inventory& inventory) {
+  std::vector<FailedTogether> groups;
+  std::map<const Failure*, size_t> group_of;
+  const auto add = [&](const FailurePtr& failure, std::string_view subject) {
+    if (!failure) return;
+    const auto [found, is_new] = group_of.emplace(failure.get(), groups.size());
+    if (is_new) groups.push_back({failure.get(), {}});
+    groups[found->second].subjects.push_back(subject);
+  };
+  for (const FileRow& file : inventory.files) add(file.failure, file.path);
+  for (const TensorRow& row : inventory.tensors) add(row.failure, row.place.name);
+  return groups;
+}
+
+void print_failure(const FailedTogether& group) {
+  // A run that ends early leaves more than anybody wants to see.
+  constexpr size_t kMaxShown = 20;
+  const bool is_end = is_end_of_run(group.failure->kind);
+  const size_t n_subjects = group.subjects.size();
+  const size_t n_shown = is_end && n_subjects > kMaxShown ? kMaxShown / 2 : n_subjects;
+  for (size_t i = 0; i < n_shown; ++i) fmt::print("  {}\n", printable(group.subjects[i]));
+  if (n_shown < n_subjects)
+    fmt::print("  … and {} more\n", count_text(double(n_subjects - n_shown)));
+  fmt::print("    {}\n", failure_text(*group.failure));
+  const std::string where = where_text(*group.failure);
+  if (!where.empty()) fmt::print("    {}\n", where);
+}
+
+std::string failed_text(const Inventory& inventory) {
+  const size_t n_files = inventory.n_failed_files(), n_tensors = inventory.n_failed_tensors();
+  std::string text;
+  if (n_files > 0) text += quantity_text(n_files, "file");
+  if (n_files > 0 && n_tensors > 0) text += " and ";
+  if (n_tensors > 0) text += quantity_text(n_tensors, "tensor");
+  return text + " failed";
 }
 
 }  // namespace
@@ -73,7 +115,8 @@ Json tensor_json(const Inventory& inventory, const TensorRow& row) {
   return json;
 }
 
-void add_stats(Json& tensor, const TensorStats& stats) {
+void add_stats(Json& tensor, const TensorRow& row) {
+  const TensorStats& stats = row.stats;
   const auto of_numbers = [&](double value) { return stats.finite > 0 ? Json(value) : Json(); };
   tensor["min"] = of_numbers(stats.min);
   tensor["max"] = of_numbers(stats.max);
@@ -82,6 +125,12 @@ void add_stats(Json& tensor, const TensorStats& stats) {
   tensor["zeros"] = uint64_t(stats.zeros);
   tensor["nan"] = uint64_t(stats.nan);
   tensor["inf"] = uint64_t(stats.inf);
+}
+
+void add_scan(Json& summary, const ScanResult& result) {
+  summary["nbytes_read"] = result.nbytes_read;
+  summary["seconds"] = result.seconds;
+  summary["ended_by"] = result.ended_by ? Json(failure_kind_name(*result.ended_by)) : Json();
 }
 
 Json summary_json(const Inventory& inventory) {
@@ -99,14 +148,22 @@ Json summary_json(const Inventory& inventory) {
   return {{"files", inventory.files.size()},
           {"tensors", inventory.tensors.size()},
           {"nbytes", inventory.nbytes()},
-          {"failed", inventory.n_failed()},
+          {"failed_tensors", inventory.n_failed_tensors()},
           {"failed_files", std::move(failed_files)},
           {"problems", std::move(problems)}};
 }
 
-void print_json(const Json& json) {
-  // Paths need not be UTF-8.
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+void print_json(const Json& json) { fmt::print("{}\n", to_text(json, 2)); }
+
+void print_json(const Inventory& inventory, const AddTo& add_to, const Json& summary) {
+  fmt::print("{{\n\"tensors\": [");
+  const char* separator = "\n";
+  for (const TensorRow& row : inventory.tensors) {
+    Json tensor = tensor_json(inventory, row);
+    if (!row.failure) add_to(tensor, row);
+    fmt::print("{}{}", std::exchange(separator, ",\n"), to_text(tensor, -1));
+  }
+  fmt::print("\n],\n\"summary\": {}\n}}\n", to_text(summary, 2));
 }
 
 double standard_deviation(const TensorStats& stats) {
@@ -119,28 +176,14 @@ std::string failure_text(const Failure& failure) {
 }
 
 void print_failures(const Inventory& inventory) {
-  const size_t n_failed = inventory.n_failed();
-  if (n_failed > 0) fmt::print("\n{} failed:\n", count_text(double(n_failed)));
-  for (const FileRow& file : inventory.files) {
-    if (file.failure) print_failure(file.path, *file.failure);
-  }
-  // The tensors of one broken file, or of one cancelled run, share a record.
-  std::set<const Failure*> told;
-  for (const FileRow& file : inventory.files) told.insert(file.failure.get());
-  for (const TensorRow& row : inventory.tensors) {
-    if (!row.failure) continue;
-    if (told.insert(row.failure.get()).second) {
-      print_failure(row.place.name, *row.failure);
-    } else {
-      fmt::print("  {}\n    as before\n", printable(row.place.name));
-    }
-  }
+  if (inventory.has_failed()) fmt::print("\n{}:\n", failed_text(inventory));
+  for (const FailedTogether& group : failed_together(inventory)) print_failure(group);
   if (!inventory.problems.empty()) {
     fmt::print("\n{}:\n", quantity_text(inventory.problems.size(), "problem"));
   }
   for (const Problem& problem : inventory.problems) {
     fmt::print("  {}{}{} {}\n", printable(problem.file), problem.tensor.empty() ? ":" : ": ",
-               printable(problem.tensor), problem.message);
+               printable(problem.tensor), printable(problem.message));
   }
 }
 
@@ -148,7 +191,7 @@ std::string summary_text(const Inventory& inventory) {
   std::string text =
       fmt::format("{}, {} in {}", quantity_text(inventory.tensors.size(), "tensor"),
                   bytes_text(inventory.nbytes()), quantity_text(inventory.files.size(), "file"));
-  if (inventory.n_failed() > 0) text += fmt::format("; {} failed", inventory.n_failed());
+  if (inventory.has_failed()) text += "; " + failed_text(inventory);
   return text;
 }
 

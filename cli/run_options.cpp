@@ -59,6 +59,10 @@ const char* ended_text(FailureKind ended_by) {
   return ended_by == FailureKind::deadline ? "the time was up" : "cancelled";
 }
 
+bool is_end_of_run(FailureKind kind) {
+  return kind == FailureKind::cancelled || kind == FailureKind::deadline;
+}
+
 uint64_t parse_nbytes(const std::string& text) {
   return parse_quantity(text, kByteUnits, "512MiB");
 }

@@ -26,6 +26,7 @@ struct RunOptions {
   std::optional<FailureKind> ended_by() const;
 };
 const char* ended_text(FailureKind ended_by);
+bool is_end_of_run(FailureKind kind);
 
 // How a run of the tool ends.
 enum ExitStatus : int { kAllWell = 0, kSomethingFailed = 1, kUsageError = 2 };

@@ -33,15 +33,20 @@ struct Piece {
 class PieceQueue {
  public:
   PieceQueue(std::vector<Piece>& pieces, const Inventory& inventory,
-             const std::vector<io::TensorParts>& parts, uint64_t batch_nbytes)
-      : pieces_(pieces), inventory_(inventory), parts_(parts), batch_nbytes_(batch_nbytes) {}
+             const std::vector<io::TensorParts>& parts, uint64_t batch_nbytes, size_t batch_size)
+      : pieces_(pieces),
+        inventory_(inventory),
+        parts_(parts),
+        batch_nbytes_(batch_nbytes),
+        batch_size_(batch_size) {}
 
   // Empty when there is no more.
   std::span<Piece> next() {
     const std::lock_guard lock(mutex_);
     const size_t begin = next_;
     uint64_t nbytes = 0;
-    while (next_ < pieces_.size() && nbytes < batch_nbytes_ && file(next_) == file(begin)) {
+    while (next_ < pieces_.size() && next_ - begin < batch_size_ && nbytes < batch_nbytes_ &&
+           file(next_) == file(begin)) {
       nbytes += parts_[pieces_[next_].tensor].nbytes(pieces_[next_].part);
       ++next_;
     }
@@ -55,6 +60,7 @@ class PieceQueue {
   const Inventory& inventory_;
   const std::vector<io::TensorParts>& parts_;
   const uint64_t batch_nbytes_;
+  const size_t batch_size_;
   std::mutex mutex_;
   size_t next_ = 0;
 };
@@ -68,7 +74,7 @@ class Scan {
 
   ScanResult run() {
     const Clock::time_point start = Clock::now();
-    PieceQueue queue(pieces_, inventory_, parts_, batch_nbytes());
+    PieceQueue queue(pieces_, inventory_, parts_, batch_nbytes(), batch_size());
     {
       std::vector<std::jthread> workers;
       for (size_t i = 0; i < n_workers_; ++i) workers.emplace_back([&] { work(queue); });
@@ -83,8 +89,13 @@ class Scan {
  private:
   // Each worker has a part in memory; half of what is allowed is left to everything else.
   size_t part_nbytes() const {
-    const uint64_t share = options_.memory_limit.value_or(~0ull) / (2 * n_workers_);
-    return size_t(std::clamp<uint64_t>(share, 1 << 12, kPartNbytes));
+    return size_t(std::clamp<uint64_t>(worker_share(), 1 << 10, kPartNbytes));
+  }
+  uint64_t worker_share() const { return options_.memory_limit.value_or(~0ull) / (2 * n_workers_); }
+  // So few that their results take no more than a quarter of what is allowed.
+  size_t batch_size() const {
+    constexpr uint64_t kResultNbytes = 128;  // as much as an allocation may take for one
+    return size_t(std::max<uint64_t>(worker_share() / (2 * kResultNbytes), 1));
   }
   // Small enough for all workers to end at about the same time.
   uint64_t batch_nbytes() const {
@@ -162,11 +173,7 @@ class Scan {
 
   // Parts are added up in order, so that the result does not depend on threads.
   void collect(ScanResult& result) {
-    FailurePtr not_read;
-    if (result.ended_by) {
-      not_read = failure_of(
-          std::make_exception_ptr(OperationError(*result.ended_by, ended_text(*result.ended_by))));
-    }
+    const FailurePtr not_read = result.ended_by ? failure_of_end(*result.ended_by) : nullptr;
     for (const Piece& piece : pieces_) {
       TensorRow& row = inventory_.tensors[piece.tensor];
       if (piece.is_done) {

@@ -14,7 +14,7 @@ std::vector<std::string> cells_of(const TensorRow& row) {
   std::vector<std::string> cells{printable(row.place.name), row.is_known() ? row.dtype : "?",
                                  row.is_known() ? shape_text(row.place.shape) : "?"};
   if (row.failure) {
-    cells.push_back("failed");
+    cells.push_back(is_end_of_run(row.failure->kind) ? "not read" : "failed");
     return cells;
   }
   const TensorStats& stats = row.stats;
@@ -47,23 +47,18 @@ void print_text(const Inventory& inventory, const ScanResult& result) {
   fmt::print("\n{}; {}\n", summary_text(inventory), speed_text(result));
 }
 
-Json to_json(const Inventory& inventory, const ScanResult& result) {
-  Json tensors = Json::array();
+Json stats_summary(const Inventory& inventory, const ScanResult& result) {
   double nan = 0, inf = 0;
   for (const TensorRow& row : inventory.tensors) {
-    tensors.push_back(tensor_json(inventory, row));
     if (row.failure) continue;
-    add_stats(tensors.back(), row.stats);
     nan += row.stats.nan;
     inf += row.stats.inf;
   }
   Json summary = summary_json(inventory);
   summary["nan"] = uint64_t(nan);
   summary["inf"] = uint64_t(inf);
-  summary["nbytes_read"] = result.nbytes_read;
-  summary["seconds"] = result.seconds;
-  summary["ended_by"] = result.ended_by ? Json(failure_kind_name(*result.ended_by)) : Json();
-  return {{"tensors", std::move(tensors)}, {"summary", std::move(summary)}};
+  add_scan(summary, result);
+  return summary;
 }
 
 }  // namespace
@@ -72,11 +67,11 @@ int run_stats(const RunOptions& options) {
   Inventory inventory = open_inventory(options);
   const ScanResult result = scan(inventory, options, "reading");
   if (options.json) {
-    print_json(to_json(inventory, result));
+    print_json(inventory, add_stats, stats_summary(inventory, result));
   } else {
     print_text(inventory, result);
   }
-  return inventory.n_failed() == 0 ? kAllWell : kSomethingFailed;
+  return inventory.has_failed() ? kSomethingFailed : kAllWell;
 }
 
 }  // namespace tarn::cli

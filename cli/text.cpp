@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 namespace tarn::cli {
 
@@ -13,6 +14,37 @@ namespace {
 // Code points, which is how wide nearly all names are.
 size_t width_of(std::string_view text) {
   return size_t(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+struct CodePoint {
+  char32_t value = 0;
+  size_t nbytes = 0;  // 0 if the text does not begin with UTF-8
+};
+
+// Requires: `text` is not empty.
+CodePoint first_code_point(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return {lead, 1};
+  const size_t nbytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < nbytes) return {};
+  char32_t value = lead & (0x7fu >> nbytes);
+  for (size_t i = 1; i < nbytes; ++i) {
+    if ((text[i] & 0xc0) != 0x80) return {};
+    value = value << 6 | (text[i] & 0x3fu);
+  }
+  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool is_surrogate = value >= 0xd800 && value < 0xe000;
+  if (value < kLeast[nbytes] || value > 0x10ffff || is_surrogate) return {};
+  return {value, nbytes};
+}
+
+// Control characters, line separators, and what turns the direction of writing or is not seen.
+bool is_steering(char32_t c) {
+  constexpr std::pair<char32_t, char32_t> kRanges[] = {
+      {0x00, 0x1f},     {0x7f, 0x9f},     {0x061c, 0x061c}, {0x200b, 0x200f},
+      {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xe0000, 0xe0fff}};
+  return std::ranges::any_of(kRanges,
+                             [c](auto range) { return range.first <= c && c <= range.second; });
 }
 
 }  // namespace
@@ -47,17 +79,23 @@ std::string quantity_text(uint64_t n, std::string_view noun) {
 
 std::string printable(std::string_view text) {
   std::string shown;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      shown += fmt::format("\\x{:02x}", c);
+  while (!text.empty()) {
+    const CodePoint first = first_code_point(text);
+    if (first.nbytes == 0) {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    } else if (is_steering(first.value)) {
+      const auto value = uint32_t(first.value);
+      shown += value < 0x80 ? fmt::format("\\x{:02x}", value) : fmt::format("\\u{:04x}", value);
     } else {
-      shown += c;
+      shown += text.substr(0, first.nbytes);
     }
+    text.remove_prefix(std::max<size_t>(first.nbytes, 1));
   }
   return shown;
 }
 
 void Table::print() const {
+  if (rows_.empty()) return;
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
     size_t width = width_of(columns_[i].title);

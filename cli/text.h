@@ -16,7 +16,8 @@ std::string shape_text(std::span<const int64_t> shape);
 // "1 tensor", "2 tensors"
 std::string quantity_text(uint64_t n, std::string_view noun);
 
-// Names come from files: what would steer the terminal is shown as an escape.
+// Names come from files: what would steer the terminal, and what is not UTF-8, is shown as an
+// escape.
 std::string printable(std::string_view text);
 
 // Columns as wide as their widest cell; those of numbers aligned to the right.
@@ -30,6 +31,7 @@ class Table {
 
   // Missing cells at the end are empty.
   void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  // Nothing if there are no rows.
   void print() const;
 
  private:

@@ -1,10 +1,16 @@
 // tarn verify: whether a checkpoint is whole, to its last byte.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "cli/commands.h"
+#include "cli/endless_work.h"
+#include "cli/progress_bar.h"
 #include "cli/report.h"
 #include "cli/scan.h"
 #include "cli/sha256.h"
@@ -25,61 +31,110 @@ void find_bad_numbers(Inventory& inventory) {
   }
 }
 
-// The checksum of a whole file, in hexadecimal. Throws OperationError.
-std::string checksum(io::Reader& reader, const RunOptions& options) {
-  constexpr size_t kChunk = 1 << 20;
-  std::vector<char> bytes(kChunk);
-  Sha256 hash;
-  for (uint64_t offset = 0;;) {
-    if (auto ended = options.ended_by()) throw OperationError(*ended, ended_text(*ended));
-    const size_t got = reader.read_at(bytes.data(), kChunk, offset);
-    if (got == 0) return hash.hex_digest();
-    hash.update(bytes.data(), got);
-    offset += got;
-  }
-}
-
-// By file; empty for those that could not be read. A file has one checksum, so files are what is
-// done at once.
-std::vector<std::string> checksums(Inventory& inventory, const RunOptions& options) {
-  std::vector<std::string> sums(inventory.files.size());
-  std::vector<FailurePtr> failures(sums.size());
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < sums.size(); i = next++) {
-      if (!inventory.files[i].reader) continue;
-      try {
-        sums[i] = checksum(*inventory.files[i].reader, options);
-      } catch (...) {
-        failures[i] = failure_of(std::current_exception());
-      }
-    }
+// Hashes all files, on several threads. A file has one checksum, so files are what is done at once.
+class Checksums {
+ public:
+  struct Result {
+    std::string sum;  // empty if the file could not be read
+    FailurePtr failure;
   };
-  {
-    std::vector<std::jthread> workers;
-    for (size_t i = 0; i < options.n_workers(); ++i) workers.emplace_back(work);
+
+  Checksums(const Inventory& inventory, const RunOptions& options)
+      : options_(options), results_(inventory.files.size()), bar_("hashing") {
+    for (const FileRow& file : inventory.files) {
+      readers_.push_back(file.reader);
+      total_ += file.reader ? file.reader->size().value_or(0) : 0;
+    }
   }
-  for (size_t i = 0; i < sums.size(); ++i) {
-    if (failures[i] && !inventory.files[i].failure) inventory.files[i].failure = failures[i];
+
+  void run() {
+    std::vector<std::jthread> workers;
+    try {
+      for (size_t i = 1; i < options_.n_workers(); ++i) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // The system has no more threads: those there are do all the work.
+    }
+    work();
+  }
+
+  // Also while it runs: what is not done then has failed as the run has ended.
+  std::vector<Result> take() {
+    const std::lock_guard lock(mutex_);
+    bar_.finish();
+    for (size_t i = 0; i < results_.size(); ++i) {
+      const bool is_done = !results_[i].sum.empty() || results_[i].failure || !readers_[i];
+      if (!is_done) results_[i].failure = failure_of_end(*options_.ended_by());
+    }
+    return results_;
+  }
+
+ private:
+  void work() {
+    for (size_t i = next_++; i < readers_.size(); i = next_++) {
+      if (!readers_[i]) continue;
+      Result result;
+      try {
+        result.sum = checksum(*readers_[i]);
+      } catch (...) {
+        result.failure = failure_of(std::current_exception());
+      }
+      const std::lock_guard lock(mutex_);
+      results_[i] = std::move(result);
+    }
+  }
+
+  std::string checksum(io::Reader& reader) {
+    constexpr size_t kChunk = 1 << 20;
+    std::vector<char> bytes(kChunk);
+    Sha256 hash;
+    for (uint64_t offset = 0;;) {
+      if (auto ended = options_.ended_by()) throw OperationError(*ended, ended_text(*ended));
+      const size_t got = reader.read_at(bytes.data(), kChunk, offset);
+      if (got == 0) return hash.hex_digest();
+      hash.update(bytes.data(), got);
+      offset += got;
+      add_progress(got);
+    }
+  }
+
+  void add_progress(uint64_t nbytes) {
+    const std::lock_guard lock(mutex_);
+    constexpr uint64_t kStep = 16 << 20;
+    const uint64_t before = std::exchange(done_, done_ + nbytes);
+    if (before / kStep != done_ / kStep) bar_.show(done_, std::max(done_, total_));
+  }
+
+  const RunOptions options_;
+  std::vector<std::shared_ptr<io::Reader>> readers_;
+  uint64_t total_ = 0;
+  std::atomic<size_t> next_{0};
+  std::mutex mutex_;  // guards what follows
+  std::vector<Result> results_;
+  ProgressBar bar_;
+  uint64_t done_ = 0;
+};
+
+// By file; empty for those that could not be read, which is then the failure of the file.
+std::vector<std::string> checksums(Inventory& inventory, const RunOptions& options) {
+  const auto job = std::make_shared<Checksums>(inventory, options);
+  finish_or_leave(options, [job] { job->run(); });
+  std::vector<std::string> sums;
+  for (Checksums::Result& result : job->take()) {
+    FileRow& file = inventory.files[sums.size()];
+    if (!file.failure) file.failure = result.failure;
+    sums.push_back(std::move(result.sum));
   }
   return sums;
 }
 
-Json to_json(const Inventory& inventory, const std::vector<std::string>& sums,
-             const ScanResult& result) {
-  Json tensors = Json::array();
-  for (const TensorRow& row : inventory.tensors) {
-    tensors.push_back(tensor_json(inventory, row));
-    if (!row.failure) add_stats(tensors.back(), row.stats);
-  }
+Json verify_summary(const Inventory& inventory, const std::vector<std::string>& sums,
+                    const ScanResult& result) {
   Json summary = summary_json(inventory);
-  summary["nbytes_read"] = result.nbytes_read;
-  summary["seconds"] = result.seconds;
-  summary["ended_by"] = result.ended_by ? Json(failure_kind_name(*result.ended_by)) : Json();
+  add_scan(summary, result);
   for (size_t i = 0; i < sums.size(); ++i) {
     summary["sha256"][inventory.files[i].path] = sums[i].empty() ? Json() : Json(sums[i]);
   }
-  return {{"tensors", std::move(tensors)}, {"summary", std::move(summary)}};
+  return summary;
 }
 
 }  // namespace
@@ -90,16 +145,16 @@ int run_verify(const RunOptions& options, bool with_checksums) {
   find_bad_numbers(inventory);
   std::vector<std::string> sums;
   if (with_checksums) sums = checksums(inventory, options);
-  const bool is_well = inventory.n_failed() == 0 && inventory.problems.empty();
+  const bool is_well = !inventory.has_failed() && inventory.problems.empty();
   if (options.json) {
-    print_json(to_json(inventory, sums, result));
+    print_json(inventory, add_stats, verify_summary(inventory, sums, result));
   } else {
+    fmt::print("{}{}\n", summary_text(inventory), is_well ? ": all well" : "");
+    if (!sums.empty()) fmt::print("\n");
     for (size_t i = 0; i < sums.size(); ++i) {
       if (!sums[i].empty()) fmt::print("{}  {}\n", sums[i], printable(inventory.files[i].path));
     }
     print_failures(inventory);
-    fmt::print("{}{}{}\n", sums.empty() && is_well ? "" : "\n", summary_text(inventory),
-               is_well ? ": all well" : "");
   }
   return is_well ? kAllWell : kSomethingFailed;
 }

@@ -66,9 +66,13 @@ class RangeRead {
 
   [[noreturn]] void throw_ended(size_t done) const {
     IoDetails place = details(done);
+    // This range, or all of the tensor, may lie behind the end.
+    const uint64_t tried = offset_ + done;
+    const uint64_t end = std::min(reader_.size().value_or(tried), tried);
+    place.got = std::max<int64_t>(static_cast<int64_t>(end) - place.offset, 0);
     const std::string text =
-        fmt::format("the file ends at byte {}: wanted {} bytes from offset {}, got {}",
-                    offset_ + done, place.wanted, place.offset, place.got);
+        fmt::format("the file ends at byte {}: wanted {} bytes from offset {}, got {}", end,
+                    place.wanted, place.offset, place.got);
     throw io_error("read", text, std::move(place));
   }
 
