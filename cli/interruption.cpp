@@ -1,8 +1,9 @@
 #include "cli/interruption.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -11,31 +12,50 @@
 
 namespace tarn::cli {
 
-std::stop_token stop_on_interrupt() {
-  // Threads inherit the mask: the signals wait for the one that asks for them, where locks may be
-  // taken as in any code.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM}) {
-    // Who starts a job in the background may have told it not to mind Ctrl-C.
-    struct sigaction inherited {};
-    sigaction(signal, nullptr, &inherited);
-    if (inherited.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+sem_t n_signals;
+
+// In whatever thread, those of libraries included: little is allowed here.
+void on_signal(int) {
+  const int saved = errno;
+  sem_post(&n_signals);
+  errno = saved;
+}
+
+void wait_for_signal() {
+  while (sem_wait(&n_signals) != 0) {
   }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+}  // namespace
+
+std::stop_token stop_on_interrupt() {
+  sem_init(&n_signals, 0, 0);
   std::stop_source source;
-  std::thread([source, signals]() mutable {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    const auto first = std::chrono::steady_clock::now();
+  std::thread([source]() mutable {
+    wait_for_signal();
+    const Clock::time_point first = Clock::now();
     source.request_stop();
-    // timeout(1) sends each signal twice, to the process and to its group; people need longer.
+    // timeout(1) sends a signal twice, to the process and to its group; people need longer.
     constexpr std::chrono::milliseconds kSameSignal(300);
     do {
-      sigwait(&signals, &signal);
-    } while (std::chrono::steady_clock::now() - first < kSameSignal);
+      wait_for_signal();
+    } while (Clock::now() - first < kSameSignal);
     _exit(kSomethingFailed);
   }).detach();
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction action {};
+    sigaction(signal, nullptr, &action);
+    // Who starts a job in the background may have told it not to mind Ctrl-C.
+    if (action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(signal, &action, nullptr);
+  }
   return source.get_token();
 }
 

@@ -56,7 +56,7 @@ std::optional<FailureKind> RunOptions::ended_by() const {
 }
 
 const char* ended_text(FailureKind ended_by) {
-  return ended_by == FailureKind::deadline ? "the time was up" : "cancelled";
+  return ended_by == FailureKind::deadline ? "the time was up" : "interrupted";
 }
 
 bool is_end_of_run(FailureKind kind) {
