@@ -1,18 +1,16 @@
 #include "tarn/io/chunks.h"
 
-#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "tarn/base/settings.h"
+#include "tarn/base/parallelism.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define TARN_IO_THREAD_SANITIZER 1
@@ -66,13 +64,6 @@ class ChunkRun {
   std::exception_ptr exception_;
 };
 
-size_t max_threads() {
-  const size_t allowed =
-      tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
-  const auto wanted = static_cast<size_t>(settings().num_threads);
-  return wanted == 0 ? allowed : std::min(wanted, allowed);
-}
-
 void work_on_threads(ChunkRun& chunks, size_t n_threads) {
 #ifdef TARN_IO_THREAD_SANITIZER
   // The library of oneTBB is not instrumented: what orders its tasks would not be seen.
@@ -83,8 +74,9 @@ void work_on_threads(ChunkRun& chunks, size_t n_threads) {
   try {
     tbb::parallel_for(
         size_t{0}, n_threads, [&](size_t) { chunks.work(); }, tbb::simple_partitioner());
-  } catch (const std::bad_alloc&) {
-    // No memory for a task. Those that were made have ended; the caller does what they left.
+  } catch (const std::exception&) {
+    // No memory for a task, or no thread. The tasks that were made have ended; the caller does what
+    // they left.
   }
 #endif
 }
@@ -93,7 +85,8 @@ void work_on_threads(ChunkRun& chunks, size_t n_threads) {
 
 void run_chunks(size_t n_chunks, bool parallel, const std::function<void(size_t)>& run) {
   ChunkRun chunks(n_chunks, run);
-  const size_t n_threads = parallel ? std::min(n_chunks, max_threads()) : 1;
+  const size_t n_threads =
+      parallel ? std::min(n_chunks, static_cast<size_t>(max_parallelism())) : 1;
   // One task a thread and a shared counter rather than a task a chunk: the file is then read front
   // to back, as the kernel's read-ahead expects. Whoever comes late finds nothing to do.
   if (n_threads > 1) work_on_threads(chunks, n_threads);

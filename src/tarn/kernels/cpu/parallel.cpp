@@ -1,14 +1,22 @@
 #include "tarn/kernels/cpu/parallel.h"
 
-#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 
 #include <chrono>
 #include <exception>
-#include <new>
+#include <thread>
+#include <vector>
 
-#include "tarn/base/settings.h"
+#include "tarn/base/parallelism.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define TARN_KERNELS_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TARN_KERNELS_THREAD_SANITIZER 1
+#endif
+#endif
 
 namespace tarn::cpu {
 
@@ -17,22 +25,32 @@ namespace {
 // Waking a sleeping thread takes 10 to 50 microseconds.
 constexpr std::chrono::microseconds kWorthThreads{100};
 
-int configure_threads() {
-  if (settings().num_threads > 0) {
-    // Lives as long as the process; the scheduler forgets the limit when it is destroyed.
-    static const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
-                                           static_cast<size_t>(settings().num_threads));
+// Calls `call` about n times, on several threads at once, and at least once.
+template <class F>
+void call_on_threads(int n, const F& call) {
+#ifdef TARN_KERNELS_THREAD_SANITIZER
+  // The library of oneTBB is not instrumented: what orders its tasks would not be seen.
+  std::vector<std::jthread> threads;
+  try {
+    for (int i = 1; i < n; ++i) threads.emplace_back(call);
+  } catch (const std::exception&) {
+    // No memory or no thread: those that there are do all the work.
   }
-  return static_cast<int>(
-      tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
+  call();
+#else
+  try {
+    tbb::parallel_for(
+        0, n, [&](int) { call(); }, tbb::simple_partitioner());
+  } catch (const std::exception&) {
+    // No memory for a task, or no thread. The tasks that were made have finished.
+    call();
+  }
+#endif
 }
 
 }  // namespace
 
-int num_threads() {
-  static const int n = configure_threads();
-  return n;
-}
+int num_threads() { return max_parallelism(); }
 
 void parallel_detail::run(int64_t size, int64_t grain, void* body,
                           void (*call)(void* body, RangeQueue& queue)) {
@@ -59,13 +77,7 @@ void parallel_detail::run(int64_t size, int64_t grain, void* body,
       if (!has_failed.test_and_set()) failure = std::current_exception();
     }
   };
-  try {
-    tbb::parallel_for(
-        0, n_calls, [&](int) { call_caught(); }, tbb::simple_partitioner());
-  } catch (const std::bad_alloc&) {
-    // The scheduler could not make a task; those it made have finished.
-    call_caught();
-  }
+  call_on_threads(n_calls, call_caught);
   if (failure) std::rethrow_exception(failure);
 }
 
