@@ -48,12 +48,13 @@ Index read_index(const std::string& path) {
   }
   std::string text;
   append_from(reader, text, nbytes, "load");
-  json root;
+  ParsedJson parsed;
   try {
-    root = parse_strict_json(text, kMaxDepth);
+    parsed = parse_strict_json(text, kMaxDepth);
   } catch (const JsonError& error) {
     fail(path, fmt::format("the index {}, at byte {}", error.what(), error.position()));
   }
+  const json& root = *parsed;
   if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
     fail(path, "the index has no object \"weight_map\"");
   }

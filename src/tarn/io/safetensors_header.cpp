@@ -79,7 +79,8 @@ class HeaderCheck {
       fail_short("ends inside its header", kLengthNbytes, length, text.size());
     }
     header_.data_begin = kLengthNbytes + length;
-    add_entries(parse(text));
+    const ParsedJson root = parse(text);
+    add_entries(*root);
     check_cover();
     if (file_nbytes) check_size(*file_nbytes, cut_file);
     return std::move(header_);
@@ -114,7 +115,7 @@ class HeaderCheck {
     fail(text, kLengthNbytes, tensor);
   }
 
-  json parse(std::string_view text) const {
+  ParsedJson parse(std::string_view text) const {
     if (!text.starts_with('{')) fail("the header does not begin with '{'", kLengthNbytes);
     try {
       return parse_strict_json(text, kMaxDepth);

@@ -18,7 +18,7 @@ class Builder {
  public:
   explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
 
-  json take() { return std::move(root_); }
+  ParsedJson take() { return std::move(root_); }
 
   // What the parser calls; true means go on.
   bool null() { return add(nullptr); }
@@ -67,21 +67,31 @@ class Builder {
   }
 
   json& insert(json value) {
-    if (open_.empty()) return root_ = std::move(value);
+    if (open_.empty()) return *root_ = std::move(value);
     json& parent = *open_.back();
     if (parent.is_array()) return parent.emplace_back(std::move(value));
     return *parent.emplace(std::move(key_), std::move(value)).first;
   }
 
   const size_t max_depth_;
-  json root_;
+  ParsedJson root_;
   std::vector<json*> open_;  // from the root inwards
   std::string key_;          // of the value that comes next
 };
 
 }  // namespace
 
-json parse_strict_json(std::string_view text, size_t max_depth) {
+void ParsedJson::take_apart(json& value) noexcept {
+  if (auto* array = value.get_ptr<json::array_t*>()) {
+    for (json& element : *array) take_apart(element);
+    array->clear();
+  } else if (auto* object = value.get_ptr<json::object_t*>()) {
+    for (auto& [name, member] : *object) take_apart(member);
+    object->clear();
+  }
+}
+
+ParsedJson parse_strict_json(std::string_view text, size_t max_depth) {
   // The parser would take a zero byte for the end of the text and ignore what follows.
   if (const size_t zero = text.find('\0'); zero != text.npos) {
     throw JsonError("has a zero byte in it", zero);
