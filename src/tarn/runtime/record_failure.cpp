@@ -145,6 +145,15 @@ FailurePtr node_share(std::shared_ptr<NodeShare> share) noexcept {
 // Texts that fit here need no memory: see std::string's small-string optimization.
 constexpr size_t kSmallText = 15;
 
+// As much of `text` as there is memory for.
+void assign(std::string& to, std::string_view text) noexcept {
+  try {
+    to = text;
+  } catch (const std::bad_alloc&) {
+    to = text.substr(0, kSmallText);
+  }
+}
+
 // Shared by all failures that find even the reserve taken. Made while there is memory; names no
 // node.
 const FailurePtr& kLastResort = *new FailurePtr([] {
@@ -154,55 +163,61 @@ const FailurePtr& kLastResort = *new FailurePtr([] {
   return record;
 }());
 
-FailurePtr record_without_memory(FailureKind kind, std::exception_ptr thrown,
-                                 const FailureSite& site) noexcept {
-  try {
-    auto record = std::allocate_shared<Failure>(ReserveAllocator<Failure>());
-    record->kind = kind;
-    record->message = std::string_view("out of memory").substr(0, kSmallText);
-    record->op = site.op.substr(0, kSmallText);
-    record->node = site.node;
-    record->stream = site.stream;
-    record->device = site.stream.device;
-    record->exception = std::move(thrown);
-    return node_share(
-        std::allocate_shared<NodeShare>(ReserveAllocator<NodeShare>(), std::move(record)));
-  } catch (const std::bad_alloc&) {
-    return kLastResort;
-  }
-}
-
-// Kind, message and details of an exception. Throws std::bad_alloc only.
+// Kind, message, exception and details of what was thrown, in this order: the details may throw
+// std::bad_alloc.
 void describe_exception(const std::exception_ptr& thrown, Failure& record) {
+  record.exception = thrown;
   try {
     std::rethrow_exception(thrown);
   } catch (const OperationError& error) {
     record.kind = error.kind();
-    record.message = error.what();
-    static_cast<IoDetails&>(record) = error.io();
+    assign(record.message, error.what());
     // An error that only says more about another one steps aside for it.
     auto* around = dynamic_cast<const std::nested_exception*>(&error);
     if (around != nullptr && around->nested_ptr()) record.exception = around->nested_ptr();
+    static_cast<IoDetails&>(record) = error.io();
   } catch (const EvalError& error) {
     record.kind = error.failure()->kind;
-    record.message = error.what();
+    assign(record.message, error.what());
     static_cast<IoDetails&>(record) = *error.failure();
   } catch (const std::bad_alloc& error) {
     record.kind = FailureKind::out_of_memory;
-    record.message = error.what();
+    assign(record.message, error.what());
   } catch (const std::ios_base::failure& error) {
     record.kind = FailureKind::io;
-    record.message = error.what();
+    assign(record.message, error.what());
   } catch (const std::system_error& error) {
-    record.message = error.what();
+    assign(record.message, error.what());
     if (error.code().category() == std::generic_category() ||
         error.code().category() == std::system_category()) {
       record.error_number = error.code().value();
     }
   } catch (const std::exception& error) {
-    record.message = error.what();
+    assign(record.message, error.what());
   } catch (...) {
-    record.message = "an exception that is not a std::exception was thrown";
+    assign(record.message, "an exception that is not a std::exception was thrown");
+  }
+}
+
+// A record from the reserve; `describe` says of it what happened, and may throw std::bad_alloc when
+// it has said what it can.
+template <class Describe>
+FailurePtr record_without_memory(const FailureSite& site, Describe describe) noexcept {
+  try {
+    auto record = std::allocate_shared<Failure>(ReserveAllocator<Failure>());
+    assign(record->op, site.op);
+    record->node = site.node;
+    record->stream = site.stream;
+    record->device = site.stream.device;
+    try {
+      describe(*record);
+    } catch (const std::bad_alloc&) {
+      // The details are lost; kind, message and exception come before them.
+    }
+    return node_share(
+        std::allocate_shared<NodeShare>(ReserveAllocator<NodeShare>(), std::move(record)));
+  } catch (const std::bad_alloc&) {
+    return kLastResort;
   }
 }
 
@@ -222,30 +237,31 @@ FailurePtr publish(std::shared_ptr<Failure> record) {
 }  // namespace
 
 FailurePtr record_failure(std::exception_ptr thrown, const FailureSite& site) noexcept {
-  FailureKind kind = FailureKind::out_of_memory;
   try {
     auto record = std::make_shared<Failure>();
-    record->exception = thrown;
     describe_site(site, *record);
     describe_exception(thrown, *record);
-    kind = record->kind;
     return publish(std::move(record));
   } catch (const std::bad_alloc&) {
-    return record_without_memory(kind, std::move(thrown), site);
+    return record_without_memory(site,
+                                 [&](Failure& record) { describe_exception(thrown, record); });
   }
 }
 
 FailurePtr record_failure(FailureKind kind, std::string_view message, const FailureSite& site,
                           std::exception_ptr cause) noexcept {
+  auto describe = [&](Failure& record) {
+    record.kind = kind;
+    record.exception = cause;
+    assign(record.message, message);
+  };
   try {
     auto record = std::make_shared<Failure>();
-    record->kind = kind;
-    record->message = message;
-    record->exception = cause;
     describe_site(site, *record);
+    describe(*record);
     return publish(std::move(record));
   } catch (const std::bad_alloc&) {
-    return record_without_memory(kind, std::move(cause), site);
+    return record_without_memory(site, describe);
   }
 }
 
