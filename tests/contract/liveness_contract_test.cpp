@@ -189,6 +189,26 @@ TEST(Contract, contract_p15_counters_do_not_leak) {
   EXPECT_EQ(scheduler::n_active_tasks(), 0);
 }
 
+TEST(Contract, contract_p15_clearing_the_cache_waits_for_work_but_not_for_its_own) {
+  Stream s = cpu_stream();
+  Gate gate;
+  array a = fill(1, s, {gate.pass()});
+  async_eval(a);
+  gate.wait_until_reached();
+  std::thread clearing([&] {
+    clear_cache();
+    EXPECT_TRUE(a.is_available());
+  });
+  gate.open();
+  clearing.join();
+  array inside = operation("clear", s, {}, [](auto&, auto& outputs) {
+    clear_cache();
+    fill_output(outputs[0], 2);
+  });
+  eval(inside);
+  EXPECT_TRUE(has_values(inside, 2));
+}
+
 // --- P16 ---
 
 TEST(Contract, contract_p16_destroying_pending_work_does_not_wait) {

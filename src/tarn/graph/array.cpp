@@ -190,7 +190,7 @@ ArrayData& array::data_ready() const {
 void array::throw_not_evaluated(const char* op) const {
   throw std::invalid_argument(
       fmt::format("[{}] The array of shape {} and dtype {}, made by [{}], has not been evaluated.",
-                  op, shape(), dtype(), node_->op.name()));
+                  op, shape(), dtype(), name_of(*node_)));
 }
 
 void array::throw_wrong_item_size() const {

@@ -7,6 +7,7 @@
 #include "tarn/graph/claims.h"
 #include "tarn/graph/evaluation.h"
 #include "tarn/graph/planner.h"
+#include "tarn/graph/primitive.h"
 #include "tarn/runtime/record_failure.h"
 #include "tarn/runtime/runtime.h"
 
@@ -155,7 +156,7 @@ Scheduled schedule(std::span<const array> outputs, const EvalOptions* options, b
 
 // "[add] number 12", for a dependent of what failed.
 std::string place_of(const Node& node, const Failure& root) {
-  return node.number == root.node ? "" : fmt::format("[{}] number {}", node.op.name(), node.number);
+  return node.number == root.node ? "" : fmt::format("[{}] number {}", name_of(node), node.number);
 }
 
 // What `output` failed with as far as a plan with `ticket` is concerned: another thread may be

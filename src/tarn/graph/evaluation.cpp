@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tarn/graph/host_context.h"
+#include "tarn/graph/primitive.h"
 #include "tarn/runtime/record_failure.h"
 #include "tarn/runtime/runtime.h"
 
@@ -112,7 +113,7 @@ void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_p
     for (const NodePtr& node : nodes) {
       if (!failure) {
         failure = record_failure(
-            kind, why, {.op = node->op.name(), .node = node->number, .stream = node->stream},
+            kind, why, {.op = name_of(*node), .node = node->number, .stream = node->stream},
             std::move(cause));
       }
       settle_with_failure(*node, failure);

@@ -124,17 +124,14 @@ FailurePtr first_failed_input(const Node& node) noexcept {
 }
 
 FailurePtr record_failure_of(const Node& node) noexcept {
-  FailureSite site{.op = node.op.name(), .node = node.number, .stream = node.stream};
+  FailureSite site{.op = name_of(node), .node = node.number, .stream = node.stream};
   std::string origin;
   try {
-    if (&node.op.op_class() == &kUserOperationClass) {
-      site.op = static_cast<const UserOperation*>(node.op.params())->primitive->name();
-    }
     for (const array& input : node.inputs) site.inputs.push_back({input.shape(), input.dtype()});
     if (node.origin) origin = node.origin->describe();
     site.origin = origin;
   } catch (...) {
-    // Without memory, or with a name() that throws, the record says less.
+    // Without memory the record says less.
   }
   return record_failure(std::current_exception(), site);
 }

@@ -51,6 +51,17 @@ const OpClass kUserOperationClass{.info = {"primitive", "", "An operation of the
                                   .run = run_user_operation,
                                   .may_block = true};
 
+const char* name_of(const Node& node) noexcept {
+  if (&node.op.op_class() == &kUserOperationClass) {
+    try {
+      return static_cast<const UserOperation*>(node.op.params())->primitive->name();
+    } catch (...) {
+      // Then it goes by the name of its class.
+    }
+  }
+  return node.op.name();
+}
+
 std::vector<array> Primitive::jvp(const std::vector<array>&, const std::vector<array>&,
                                   const std::vector<int>&) {
   throw_no_rule(*this, "jvp");

@@ -68,4 +68,7 @@ struct UserOperation {
 };
 extern const OpClass kUserOperationClass;
 
+// What the operation of `node` is called; "primitive" for one of the user's whose name() throws.
+const char* name_of(const Node& node) noexcept;
+
 }  // namespace tarn

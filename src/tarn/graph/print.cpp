@@ -82,12 +82,6 @@ void for_each_node(const std::vector<array>& outputs,
   }
 }
 
-const char* operation_name(const array& a) {
-  const Op& op = a.node().op;
-  if (&op.op_class() != &kUserOperationClass) return op.name();
-  return static_cast<const UserOperation*>(op.params())->primitive->name();
-}
-
 }  // namespace
 
 void set_printoptions(PrintOptions options) {
@@ -132,7 +126,7 @@ void print_graph(std::ostream& os, NodeNamer namer, const std::vector<array>& ou
   };
   for_each_node(outputs, [&](const array& node) {
     if (!node.has_primitive()) return;
-    os << fmt::format("{} {} -> {}\n", operation_name(node), list(node.inputs()),
+    os << fmt::format("{} {} -> {}\n", name_of(node.node()), list(node.inputs()),
                       list(node.outputs()));
   });
 }
@@ -150,7 +144,7 @@ void export_to_dot(std::ostream& os, NodeNamer namer, const std::vector<array>& 
     }
     if (!node.has_primitive()) return;
     std::uintptr_t op = node.primitive_id();
-    os << fmt::format("  op{} [label=\"{}\", shape=rectangle];\n", op, operation_name(node));
+    os << fmt::format("  op{} [label=\"{}\", shape=rectangle];\n", op, name_of(node.node()));
     for (const array& input : node.inputs())
       os << fmt::format("  {} -> op{};\n", namer.get_name(input), op);
     for (const array& output : node.outputs())

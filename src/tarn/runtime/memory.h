@@ -27,7 +27,8 @@ size_t get_memory_limit();
 // Returns the previous limit.
 size_t set_cache_limit(size_t limit);
 
-// Gives all of the cache back to the system.
+// Gives all of the cache back to the system. Waits for the work of all CPU streams first, unless it
+// is called from such work.
 void clear_cache();
 
 // Host memory is never wired: does nothing and returns 0.

@@ -119,6 +119,7 @@ class RunningStream {
   RunningStream& operator=(const RunningStream&) = delete;
 
   static bool is(const StreamState& stream) noexcept { return current_ == &stream; }
+  static bool any() noexcept { return current_ != nullptr; }
 
  private:
   static thread_local const StreamState* current_;
