@@ -1,0 +1,116 @@
+// The command line itself, and the commands that read no checkpoint.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/cli/checkpoint_files.h"
+#include "tests/cli/tool.h"
+
+namespace tarn {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+TEST(CommandLine, mistakes_end_with_2_and_say_what_is_wrong) {
+  const Directory dir;
+  const struct {
+    Tool::Args args;
+    const char* says;
+  } mistakes[] = {
+      {{}, "Usage: tarn"},
+      {{"frobnicate"}, "frobnicate"},
+      {{"--frobnicate"}, "--frobnicate"},
+      {{"stats"}, "path is required"},
+      {{"stats", "--frobnicate", dir.path()}, "--frobnicate"},
+      {{"stats", "--threads", "0", dir.path()}, "--threads"},
+      {{"stats", "--threads", "many", dir.path()}, "--threads"},
+      {{"stats", "--memory-limit", "512Q", dir.path()}, "\"512Q\" is not of the form 512MiB"},
+      {{"stats", "--memory-limit", "-1", dir.path()}, "--memory-limit"},
+      {{"verify", "--timeout", "soon", dir.path()}, "\"soon\" is not of the form 30s"},
+      {{"verify", "--timeout", "nan", dir.path()}, "--timeout"},
+      {{"ls", "--checksums", dir.path()}, "--checksums"},
+      {{"make-sample", dir.path("new")}, "--gib"},
+      {{"make-sample", dir.path("new"), "--gib", "-1"}, "--gib"},
+  };
+  for (const auto& [args, says] : mistakes) {
+    const Ended ended = run_tool(args);
+    EXPECT_EQ(ended.status, 2) << says;
+    EXPECT_THAT(ended.err, HasSubstr(says));
+    EXPECT_EQ(ended.out, "");
+  }
+}
+
+TEST(CommandLine, help_and_version) {
+  const Ended help = run_tool({"--help"});
+  EXPECT_EQ(help.status, 0);
+  for (const char* command : {"ls", "stats", "verify", "make-sample", "ops"}) {
+    EXPECT_THAT(help.out, HasSubstr(std::string("\n  ") + command + " "));
+    EXPECT_EQ(run_tool({command, "--help"}).status, 0);
+  }
+  const Ended version = run_tool({"--version"});
+  EXPECT_EQ(version.status, 0);
+  for (const char* part : {"tarn ", "instruction set: ", "threads: ", "libraries:", "oneTBB "}) {
+    EXPECT_THAT(version.out, HasSubstr(part));
+  }
+}
+
+TEST(CommandLine, ops_are_listed) {
+  const Ended ended = run_tool({"ops", "--json"});
+  EXPECT_EQ(ended.status, 0);
+  const json ops = ended.json()["ops"];
+  for (const char* name : {"exp", "add", "sum", "matmul", "reshape", "cholesky"}) {
+    const json op = entry(ops, "name", name);
+    ASSERT_FALSE(op.is_null()) << name;
+    for (const char* field : {"arguments", "family", "dtypes", "doc"}) {
+      EXPECT_FALSE(op[field].get<std::string>().empty());
+    }
+  }
+  EXPECT_THAT(run_tool({"ops"}).out, HasSubstr("exp(x)"));
+}
+
+TEST(MakeSample, is_sound_and_as_large_as_asked) {
+  const Directory dir;
+  const std::string out = dir.path("sample");
+  const Ended made = run_tool({"make-sample", out, "--gib", "0.005", "--shards", "4"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  const Ended verified = run_tool({"verify", "--json", out});
+  EXPECT_EQ(verified.status, 0);
+  const json summary = verified.json()["summary"];
+  EXPECT_EQ(summary["files"], 4);
+  EXPECT_NEAR(summary["nbytes"].get<double>(), 0.005 * 0x1p30, 0.0001 * 0x1p30);
+  // Whatever is in a directory is not ours to mix with.
+  const Ended again = run_tool({"make-sample", out, "--gib", "0.005"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.err, HasSubstr("is not empty"));
+}
+
+TEST(MakeSample, weights_depend_on_the_seed_and_not_on_shards_or_threads) {
+  const Directory dir;
+  const auto weights = [&](const char* name, Tool::Args options) {
+    options.insert(options.begin(), {"make-sample", dir.path(name), "--gib", "0.002"});
+    EXPECT_EQ(run_tool(options).status, 0);
+    json tensors = run_tool({"stats", "--json", dir.path(name)}).json()["tensors"];
+    for (json& tensor : tensors) {
+      tensor.erase("file");
+      tensor.erase("offset");
+    }
+    std::sort(tensors.begin(), tensors.end(),
+              [](const json& a, const json& b) { return a["name"] < b["name"]; });
+    return tensors;
+  };
+  const json usual = weights("a", {});
+  EXPECT_EQ(weights("b", {"--shards", "1", "--threads", "1"}), usual);
+  EXPECT_NE(weights("c", {"--seed", "1"}), usual);
+}
+
+TEST(MakeSample, a_time_that_is_up_leaves_no_half_files) {
+  const Directory dir;
+  const Ended ended =
+      run_tool({"make-sample", dir.path("sample"), "--gib", "0.1", "--timeout", "0"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.err, "tarn: the time was up\n");
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
+}
+
+}  // namespace
+}  // namespace tarn
