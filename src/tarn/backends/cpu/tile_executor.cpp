@@ -276,6 +276,7 @@ bool choose_output_strides(std::span<const int32_t> shape, std::span<const Strid
     return true;
   };
   const auto is_scalar = [&](const StridedOperand& input) {
+    if (input.form == Form::scalar) return true;
     for (int axis = 0; axis < ndim; ++axis) {
       if (shape[axis] != 1 && input.strides[axis] != 0) return false;
     }
