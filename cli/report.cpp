@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <utility>
@@ -22,15 +21,17 @@ std::string to_text(const Json& json, int indent) {
 // -1 in a record means unknown.
 Json known(int64_t value) { return value < 0 ? Json() : Json(value); }
 
-std::string where_text(const Failure& failure) {
+// What the message does not say.
+std::string rest_text(const Failure& failure) {
   std::vector<std::string> parts;
-  if (failure.offset >= 0) parts.push_back(fmt::format("offset {}", failure.offset));
-  if (failure.wanted >= 0) parts.push_back(fmt::format("wanted {} bytes", failure.wanted));
-  if (failure.got >= 0) parts.push_back(fmt::format("got {}", failure.got));
-  if (failure.error_number != 0) {
-    parts.push_back(
-        fmt::format("errno {} ({})", failure.error_number, std::strerror(failure.error_number)));
-  }
+  const auto add = [&](std::string part) {
+    if (failure.message.find(part) == std::string::npos) parts.push_back(std::move(part));
+  };
+  if (!failure.path.empty()) add(failure.path);
+  if (failure.offset >= 0) add(fmt::format("offset {}", failure.offset));
+  if (failure.wanted >= 0) add(fmt::format("wanted {} bytes", failure.wanted));
+  if (failure.got >= 0) add(fmt::format("got {}", failure.got));
+  if (failure.error_number != 0) add(fmt::format("errno {}", failure.error_number));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -63,9 +64,9 @@ void print_failure(const FailedTogether& group) {
   for (size_t i = 0; i < n_shown; ++i) fmt::print("  {}\n", printable(group.subjects[i]));
   if (n_shown < n_subjects)
     fmt::print("  … and {} more\n", count_text(double(n_subjects - n_shown)));
-  fmt::print("    {}\n", failure_text(*group.failure));
-  const std::string where = where_text(*group.failure);
-  if (!where.empty()) fmt::print("    {}\n", where);
+  const std::string rest = rest_text(*group.failure);
+  fmt::print("    {}{}\n", failure_text(*group.failure),
+             rest.empty() ? std::string() : fmt::format(" ({})", printable(rest)));
 }
 
 std::string failed_text(const Inventory& inventory) {

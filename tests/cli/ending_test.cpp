@@ -137,9 +137,11 @@ TEST_F(Ending, a_progress_bar_is_shown_on_a_terminal_and_removed) {
   fcntl(terminal, F_SETFD, FD_CLOEXEC);
   const Ended ended = Tool({"stats", dir_.path()}).err_to(tools_side).start().wait();
   EXPECT_EQ(ended.status, 0);
-  std::string shown(1 << 16, '\0');
-  shown.resize(size_t(std::max<ssize_t>(read(terminal, shown.data(), shown.size()), 0)));
   close(tools_side);
+  std::string shown;
+  char bytes[4096];
+  // Until the error that says that nobody has the other side and nothing is left.
+  for (ssize_t n; (n = read(terminal, bytes, sizeof(bytes))) > 0;) shown.append(bytes, size_t(n));
   close(terminal);
   EXPECT_THAT(shown, HasSubstr("reading ["));
   EXPECT_THAT(shown, HasSubstr("100 %  976.6 KiB of 976.6 KiB"));
