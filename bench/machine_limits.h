@@ -84,8 +84,10 @@ class MemoryLimits {
   [[gnu::target("avx2")]] static float read_block(const float* a, int begin, int end) {
     __m256 sums[8] = {};
     for (int i = begin; i < end; i += 64) {
+#pragma GCC unroll 8
       for (int k = 0; k < 8; ++k) sums[k] = _mm256_add_ps(sums[k], _mm256_load_ps(a + i + 8 * k));
     }
+#pragma GCC unroll 8
     for (int k = 1; k < 8; ++k) sums[0] = _mm256_add_ps(sums[0], sums[k]);
     return _mm256_cvtss_f32(sums[0]);
   }

@@ -12,7 +12,7 @@ namespace tarn::cpu {
 // slots together take kTileBudget bytes, unless that would make tiles too short to pay for the
 // calls of their kernels.
 inline constexpr size_t kTileBudget = 64 << 10;
-inline constexpr int64_t kLargestTile = 4096;
+inline constexpr int64_t kLargestTile = 2048;
 inline constexpr int64_t kSmallestTile = 64;
 
 // `bytes` of scratch memory for each element of a tile, 0 if there is none.
