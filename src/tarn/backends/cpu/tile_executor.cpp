@@ -139,7 +139,7 @@ class SmallRun {
 // At most as much as a few cores can hope to keep: a virtual machine of two was told of the 260 MiB
 // that it shares with dozens, where outputs of 64 MiB gain a quarter from bypassing the caches.
 int64_t last_level_cache_bytes() {
-  constexpr int64_t kLargestShare = int64_t{32} << 20;
+  static constexpr int64_t kLargestShare = int64_t{32} << 20;
   static const int64_t nbytes = [] {
     const long reported = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
     return reported > 0 ? std::min<int64_t>(reported, kLargestShare) : kLargestShare;
