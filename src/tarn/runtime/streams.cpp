@@ -16,33 +16,25 @@ namespace tarn {
 
 namespace {
 
-// What a thread calls its own. Default streams go back to the runtime when the thread ends.
+// What a thread calls its own.
 struct ThreadStreams {
-  std::optional<Stream> default_cpu;
-  std::optional<Stream> default_gpu;
-  bool cpu_is_borrowed = false;
-  bool gpu_is_borrowed = false;
+  struct Default {
+    std::optional<Stream> current;
+    // From the runtime, which gets it back when the thread ends. Not when another becomes current:
+    // the thread may hold it, or return to it, and other threads would then share it.
+    std::optional<Stream> borrowed;
+  };
+  Default default_cpu;
+  Default default_gpu;
   std::map<int, Stream> thread_local_streams;  // by the index of the ThreadLocalStream
 
   ~ThreadStreams() {
-    Runtime& runtime = Runtime::instance();
-    if (cpu_is_borrowed) runtime.return_default_stream(*default_cpu);
-    if (gpu_is_borrowed) runtime.return_default_stream(*default_gpu);
-  }
-
-  std::optional<Stream>& default_of(Device device) {
-    return device == Device::cpu ? default_cpu : default_gpu;
-  }
-  bool& is_borrowed(Device device) {
-    return device == Device::cpu ? cpu_is_borrowed : gpu_is_borrowed;
-  }
-
-  void forget(Device device) noexcept {
-    if (std::exchange(is_borrowed(device), false)) {
-      Runtime::instance().return_default_stream(*default_of(device));
+    for (const Default& each : {default_cpu, default_gpu}) {
+      if (each.borrowed) Runtime::instance().return_default_stream(*each.borrowed);
     }
-    default_of(device).reset();
   }
+
+  Default& default_of(Device device) { return device == Device::cpu ? default_cpu : default_gpu; }
 };
 
 ThreadStreams& this_thread() {
@@ -77,20 +69,16 @@ int device_count(Device::DeviceType type) {
 }
 
 Stream default_stream(Device device) {
-  ThreadStreams& own = this_thread();
-  std::optional<Stream>& stream = own.default_of(device);
-  if (!stream) {
-    stream = Runtime::instance().borrow_default_stream(device);
-    own.is_borrowed(device) = true;
+  ThreadStreams::Default& own = this_thread().default_of(device);
+  if (!own.current || own.current->device != device) {
+    own.current = own.borrowed = Runtime::instance().borrow_default_stream(device);
   }
-  return *stream;
+  return *own.current;
 }
 
 void set_default_stream(Stream stream) {
   Runtime::instance().stream(stream);  // throws for a handle of no stream
-  ThreadStreams& own = this_thread();
-  own.forget(stream.device);
-  own.default_of(stream.device) = stream;
+  this_thread().default_of(stream.device).current = stream;
 }
 
 Stream new_stream(Device device) { return Runtime::instance().new_stream(device); }
@@ -146,9 +134,7 @@ void clear_streams() {
   // Not handed on: other threads would then share what this one still enqueues on through its
   // handles.
   ThreadStreams& own = this_thread();
-  own.cpu_is_borrowed = own.gpu_is_borrowed = false;
-  own.default_cpu.reset();
-  own.default_gpu.reset();
+  own.default_cpu = own.default_gpu = {};
   own.thread_local_streams.clear();
 }
 
