@@ -231,8 +231,9 @@ void events_and_tasks(Trace& trace) {
 void progress(Trace& trace) {
   Stream s = stream_1(), s2 = stream_2();
   EvalOptions options;
-  size_t n_told = 0;
-  options.on_progress = [&n_told](const EvalProgress&) { ++n_told; };
+  // The last call may come after the evaluation has returned.
+  auto n_told = std::make_shared<size_t>(0);
+  options.on_progress = [n_told](const EvalProgress&) { ++*n_told; };
   trace.keep(plus(plus(fill(1, s), 1, s2), 1, s));
   eval(trace.arrays(), options);
 }

@@ -16,8 +16,8 @@ int ask_scheduler(int wanted) noexcept {
   try {
     if (wanted > 0) {
       // Never destroyed: the scheduler would forget the limit.
-      static const auto& limit = *new global_control(global_control::max_allowed_parallelism,
-                                                     static_cast<size_t>(wanted));
+      static const auto& limit =
+          *new global_control(global_control::max_allowed_parallelism, static_cast<size_t>(wanted));
       static_cast<void>(limit);
     }
     return static_cast<int>(global_control::active_value(global_control::max_allowed_parallelism));
