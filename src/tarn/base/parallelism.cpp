@@ -2,6 +2,9 @@
 
 #include <tbb/global_control.h>
 
+#include <cstddef>
+#include <new>
+
 #include "tarn/base/settings.h"
 
 namespace tarn {
@@ -16,9 +19,8 @@ int ask_scheduler(int wanted) noexcept {
   try {
     if (wanted > 0) {
       // Never destroyed: the scheduler would forget the limit.
-      static const auto& limit =
-          *new global_control(global_control::max_allowed_parallelism, static_cast<size_t>(wanted));
-      static_cast<void>(limit);
+      alignas(global_control) static std::byte limit[sizeof(global_control)];
+      new (limit) global_control(global_control::max_allowed_parallelism, size_t(wanted));
     }
     return static_cast<int>(global_control::active_value(global_control::max_allowed_parallelism));
   } catch (...) {
