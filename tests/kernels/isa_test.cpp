@@ -105,6 +105,29 @@ TEST_F(Isa, elementwise_operations_agree) {
   }
 }
 
+template <class T>
+void compare_multiply_add(const KernelTable& table, std::mt19937& random) {
+  const Pairs<T> pairs = sample<T>(random, {-4, 4});
+  const size_t n = pairs.x.size();
+  Elements<T> c(pairs.x.rbegin(), pairs.x.rend()), product(n), sum(n), got(n);
+  const int dtype = int(dtype_of<T>.val());
+  const auto kernel = [&](ElementwiseOp op) { return widest().elementwise[int(op)][dtype]; };
+  kernel(ElementwiseOp::multiply)(product.data(), pairs.x.data(), pairs.y.data(), nullptr, n);
+  kernel(ElementwiseOp::add)(sum.data(), product.data(), c.data(), nullptr, n);
+  table.multiply_add[dtype](got.data(), pairs.x.data(), pairs.y.data(), c.data(), n);
+  for (size_t i = 0; i < n; ++i) {
+    ASSERT_EQ(std::memcmp(&got[i], &sum[i], sizeof(T)), 0) << table.isa << " at " << i;
+  }
+}
+
+TEST(MultiplyAdd, gives_the_bits_of_a_product_and_a_sum) {
+  std::mt19937 random(6);
+  for (const KernelTable* table : cpu::runnable_kernels()) {
+    compare_multiply_add<float>(*table, random);
+    compare_multiply_add<double>(*table, random);
+  }
+}
+
 TEST_F(Isa, casts_agree) {
   std::mt19937 random(2);
   for (Dtype from : kAllDtypes) {

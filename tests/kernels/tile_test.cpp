@@ -265,6 +265,36 @@ TEST(Tiles, programs_of_the_largest_size) {
   }
 }
 
+// Products with sums, whoever else takes the products.
+TEST(Tiles, products_with_sums) {
+  std::mt19937 random(9);
+  for (int i = 0; i < 600; ++i) {
+    Case test({pick(random, 1000, 5000)}, 0, random);
+    TileProgram program;
+    const Dtype dtype = i % 3 == 0 ? float64 : i % 3 == 1 ? float32 : int32;
+    std::vector<TileValue> values;
+    for (int k = 0; k < test.program.n_inputs(); ++k) {
+      const TileValue input = program.add_input(test.program.input_dtype(k));
+      const bool is_right = test.program.input_dtype(k) == dtype.val();
+      values.push_back(is_right ? input : program.add_cast(input, dtype.val()));
+    }
+    for (int n_pairs = pick(random, 1, 6); n_pairs > 0; --n_pairs) {
+      const auto any = [&] { return values[random() % values.size()]; };
+      values.push_back(program.add_op(ElementwiseOp::multiply, dtype, any(), any()));
+      const TileValue product = values.back(), other = any();
+      const bool is_first = random() % 4 != 0;
+      const TileValue sum = program.add_op(ElementwiseOp::add, dtype, is_first ? product : other,
+                                           is_first ? other : product);
+      if (random() % 2 == 0) values.pop_back();
+      values.push_back(sum);
+    }
+    program.add_output(values.back());
+    if (random() % 2 == 0) program.add_output(values[random() % values.size()]);
+    test.program = program;
+    ASSERT_NO_FATAL_FAILURE(expect_as_unfused(test, "products and sums")) << i;
+  }
+}
+
 // An output may be the memory of a dense input of the same element size that is not an output,
 // whichever instruction writes it and whichever reads the input.
 TEST(Tiles, outputs_in_the_place_of_inputs) {

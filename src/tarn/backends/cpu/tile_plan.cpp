@@ -34,14 +34,39 @@ class Planner {
   void resolve_steps() {
     const KernelTable& table = kernels();
     std::memset(last_use_, -1, sizeof(last_use_));
-    plan_.n_steps = program_.n_instrs();
-    for (int i = 0; i < plan_.n_steps; ++i) {
+    const int n_instrs = program_.n_instrs();
+    for (int i = 0; i < n_instrs; ++i) {
       const TileInstr& instr = program_.instr(i);
       const TileValue result = TileValue(kMaxTileInputs + i);
-      plan_.steps[i] = {kernel_of(table, instr), result, instr.a, instr.b, instr.c};
-      assert(plan_.steps[i].kernel != nullptr);
-      last_use_[instr.a] = last_use_[instr.b] = last_use_[instr.c] = int8_t(i);
+      TilePlan::Step step{kernel_of(table, instr), result, instr.a, instr.b, instr.c};
+      assert(step.kernel != nullptr);
+      if (i + 1 < n_instrs && is_product_for(i + 1)) {
+        const TileInstr& sum = program_.instr(++i);
+        step = {table.multiply_add[int(sum.compute)], TileValue(result + 1), instr.a, instr.b,
+                sum.b};
+      }
+      plan_.steps[plan_.n_steps++] = step;
+      last_use_[step.a] = last_use_[step.b] = last_use_[step.c] = int8_t(i);
     }
+  }
+
+  // Whether instruction `sum` adds something to the product that the one before it makes, and
+  // nothing else takes the product. In this order only: of two NaN a sum is the first.
+  bool is_product_for(int sum) const {
+    const TileInstr& add = program_.instr(sum);
+    const TileInstr& multiply = program_.instr(sum - 1);
+    const TileValue product = TileValue(kMaxTileInputs + sum - 1);
+    if (add.op != ElementwiseOp::add || multiply.op != ElementwiseOp::multiply) return false;
+    if (kernels().multiply_add[int(add.compute)] == nullptr) return false;
+    if (add.a != product || add.b == product) return false;
+    for (int i = sum + 1; i < program_.n_instrs(); ++i) {
+      const TileInstr& instr = program_.instr(i);
+      if (instr.a == product || instr.b == product || instr.c == product) return false;
+    }
+    for (int i = 0; i < program_.n_outputs(); ++i) {
+      if (program_.output(i) == product) return false;
+    }
+    return true;
   }
 
   // An instruction writes its output directly unless that destroys an input which a later one
@@ -80,8 +105,8 @@ class Planner {
   }
 
   // Inputs keep their slots: those of single elements are filled once for many tiles.
-  void release_operand(TileValue value, int step) {
-    if (value < kMaxTileInputs || last_use_[value] != step || !has_slot(value)) return;
+  void release_operand(TileValue value, int instr) {
+    if (value < kMaxTileInputs || last_use_[value] != instr || !has_slot(value)) return;
     last_use_[value] = -1;  // an operand may be named twice
     free_[n_free_++] = plan_.slot[value];
   }
@@ -93,10 +118,12 @@ class Planner {
     for (int i = 0; i < plan_.n_steps; ++i) {
       const TilePlan::Step& step = plan_.steps[i];
       const auto release_operands = [&] {
-        for (TileValue operand : {step.a, step.b, step.c}) release_operand(operand, i);
+        for (TileValue operand : {step.a, step.b, step.c}) {
+          release_operand(operand, step.result - kMaxTileInputs);
+        }
       };
       // A kernel may write over an operand only if their elements have the same size.
-      const int result_size = size_of_dtype(program_.instr(i).result);
+      const int result_size = size_of_dtype(program_.dtype_of_value(step.result));
       bool same_size = true;
       for (TileValue operand : {step.a, step.b, step.c}) {
         same_size &= size_of_dtype(program_.dtype_of_value(operand)) == result_size;

@@ -41,6 +41,9 @@ struct KernelTable {
   // the diagonal.
   TileKernel elementwise[kElementwiseOpCount][kDtypeCount];
   TileKernel cast[kDtypeCount][kDtypeCount];
+  // a[i] * b[i] + c[i], both results rounded: what two kernels give, with a third less to load and
+  // store. Of float and double.
+  TileKernel multiply_add[kDtypeCount];
 
   // By the type of the elements; null where they are to be converted first: 16-bit floats to float,
   // and for sums narrow integers to 32 bits.
