@@ -456,9 +456,41 @@ TEST(Contract, contract_p22_progress_counts_steps_up_to_all) {
   };
   array a = plus(plus(plus(fill(1, s), 1, s), 1, s), 1, s);
   eval({a}, options);
-  synchronize(s);
   EXPECT_THAT(done, ElementsAre(1, 2, 3, 4));
   EXPECT_EQ(total, 4u);
+}
+
+TEST(Contract, contract_p22_a_handler_that_throws_at_the_last_step_cancels) {
+  Stream s = cpu_stream();
+  EvalOptions options;
+  options.on_progress = [](const EvalProgress& progress) {
+    if (progress.steps_done == progress.steps_total) throw std::runtime_error("no more");
+  };
+  array a = fill(1, s), b = plus(a, 1, s);
+  EXPECT_THROW(eval({b}, options), CancelledError);
+  EXPECT_TRUE(has_values(a, 1));
+  retry({b});
+  EXPECT_TRUE(has_values(b, 2));
+}
+
+TEST(Contract, contract_p22_the_handler_is_not_called_after_the_wait) {
+  Stream s = cpu_stream();
+  Gate gate;
+  auto n_calls = count_runs();
+  EvalOptions options;
+  options.on_progress = [=](const EvalProgress&) { ++*n_calls; };
+  std::stop_source stop;
+  options.stop = stop.get_token();
+  array a = fill(1, s, {gate.pass()});
+  std::thread stopping([&] {
+    gate.wait_until_reached();
+    stop.request_stop();
+  });
+  EXPECT_THROW(eval({a}, options), CancelledError);
+  stopping.join();
+  gate.open();
+  settle_everything();
+  EXPECT_EQ(*n_calls, 0);
 }
 
 }  // namespace

@@ -280,8 +280,7 @@ const std::vector<Program>& programs() {
       {"save_and_load", save_and_load},
       {"deadlines_and_cancellation",
        deadlines_and_cancellation,
-       {FailureKind::deadline, FailureKind::cancelled},
-       "without a thread to watch it a deadline throws std::system_error, not a failure"},
+       {FailureKind::deadline, FailureKind::cancelled}},
       // The failure of the first time may be another one, and then this one is the second's.
       {"a_retry", a_retry, {FailureKind::operation}},
       {"callbacks", callbacks},

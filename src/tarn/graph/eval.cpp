@@ -177,9 +177,16 @@ void throw_if_failed(std::span<const array> outputs, uint64_t ticket) {
     reported = &output;
   }
   if (!failure) return;
-  std::vector<FailurePtr> others = failures_behind(outputs);
-  std::erase(others, failure);
-  throw_failure(failure, place_of(reported->node(), *failure), others);
+  std::string place;
+  std::vector<FailurePtr> others;
+  try {
+    place = place_of(reported->node(), *failure);
+    others = failures_behind(outputs);
+    std::erase(others, failure);
+  } catch (const std::bad_alloc&) {
+    // Then the error tells of the failure alone.
+  }
+  throw_failure(failure, place, others);
 }
 
 // Waits until all outputs have settled or the options end the wait; then returns why.
@@ -197,17 +204,19 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
       return outcome.wait(options.deadline, [&] { return stopped() || over(); }) || over();
     });
   };
-  if (all_settled()) return std::nullopt;
-  FailureKind why = stopped() ? FailureKind::cancelled : FailureKind::deadline;
-  if (scheduled.evaluation) {
-    if (why == FailureKind::deadline) {
-      scheduled.evaluation->expire();
-    } else {
-      scheduled.evaluation->cancel(why, "the evaluation was cancelled");
+  Evaluation* evaluation = scheduled.evaluation.get();
+  std::optional<FailureKind> why;
+  if (!all_settled()) {
+    why = stopped() ? FailureKind::cancelled : FailureKind::deadline;
+    if (evaluation && why == FailureKind::deadline) evaluation->expire();
+    if (evaluation && why == FailureKind::cancelled) {
+      evaluation->cancel(*why, "the evaluation was cancelled");
     }
+    // What others asked for too goes on, and this wait ends without it.
+    if (all_settled()) why.reset();
   }
-  // What others asked for too goes on, and this wait ends without it.
-  return all_settled() ? std::nullopt : std::optional(why);
+  if (evaluation) evaluation->silence();
+  return why;
 }
 
 [[noreturn]] void throw_wait_ended(FailureKind why) {

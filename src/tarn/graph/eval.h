@@ -23,7 +23,8 @@ struct EvalOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   // When it is requested, what has not been computed fails with kind cancelled.
   std::stop_token stop = {};
-  // Called from worker threads, one call at a time, after each step. What it throws cancels.
+  // Called from worker threads, one call at a time, when a step is computed. What it throws
+  // cancels. Not called any more once a function that waits has returned.
   std::function<void(const EvalProgress&)> on_progress = {};
 };
 

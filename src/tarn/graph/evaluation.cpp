@@ -50,7 +50,18 @@ void Evaluation::link() noexcept {
   }
 }
 
-void Evaluation::begin() {
+void Evaluation::begin() noexcept {
+  try {
+    watch();
+  } catch (const std::bad_alloc&) {
+    cancel(FailureKind::out_of_memory, "no memory to watch the evaluation",
+           std::current_exception());
+  } catch (...) {
+    cancel(FailureKind::abandoned, "no thread to watch the deadline", std::current_exception());
+  }
+}
+
+void Evaluation::watch() {
   if (options_.deadline)
     Runtime::instance().deadlines().schedule(*options_.deadline, shared_from_this());
   if (options_.stop.stop_possible()) {
@@ -132,14 +143,22 @@ void Evaluation::step_finished(size_t entry) noexcept {
     entries_[entry].nodes.clear();
     entries_[entry].inputs.clear();
   }
+}
+
+void Evaluation::step_computed() noexcept {
   if (!options_.on_progress) return;
   try {
     std::lock_guard lock(progress_mutex_);
     ++progress_.steps_done;
-    options_.on_progress(progress_);
+    if (!silent_) options_.on_progress(progress_);
   } catch (...) {
     cancel(FailureKind::cancelled, "the progress handler threw", std::current_exception());
   }
+}
+
+void Evaluation::silence() noexcept {
+  std::lock_guard lock(progress_mutex_);
+  silent_ = true;
 }
 
 FailurePtr BatchEntry::compute() noexcept {
@@ -150,6 +169,7 @@ FailurePtr BatchEntry::compute() noexcept {
   const bool was_stopped = std::exchange(running_body_stop, std::move(outer)).stop_requested();
   // A body that ended because it was told to has nothing to report.
   if (was_stopped && failure && failure->kind == FailureKind::cancelled) failure->mark_observed();
+  evaluation_->step_computed();
   return failure;
 }
 

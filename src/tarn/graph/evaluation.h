@@ -24,8 +24,8 @@ class Evaluation final : public DeadlineTimer::Expirable,
   void enter(Batch& batch);
   // When they are published: steps and evaluation know each other from now on.
   void link() noexcept;
-  // After that: from now on it may be ended.
-  void begin();
+  // After that: from now on it may be ended. It is ended at once when it cannot be watched.
+  void begin() noexcept;
 
   // Settles at once what has not settled, but for nodes that others want: their steps, and what
   // those need, go on.
@@ -36,8 +36,12 @@ class Evaluation final : public DeadlineTimer::Expirable,
   // Tells running bodies that nobody wants their results any more.
   std::stop_token body_stop() const noexcept { return body_stop_.get_token(); }
 
+  // A step is computed, and not settled yet: whoever waits for it has seen the progress.
+  void step_computed() noexcept;
   // The step that was entered as number `entry` is over.
   void step_finished(size_t entry) noexcept;
+  // When this returns, the progress handler is not running and will not be called.
+  void silence() noexcept;
 
  private:
   using Nodes = std::vector<NodePtr>;
@@ -47,6 +51,7 @@ class Evaluation final : public DeadlineTimer::Expirable,
     Nodes nodes;
     std::vector<const Outcome*> inputs;  // compared, not looked at
   };
+  void watch();
   std::vector<bool> wanted_by_others() const;
   std::vector<Nodes> take_cancelled(bool& is_shared) noexcept;
 
@@ -59,7 +64,8 @@ class Evaluation final : public DeadlineTimer::Expirable,
   std::vector<Nodes> cancelled_;  // guarded by mutex_; has room for all
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
   std::mutex progress_mutex_;
-  EvalProgress progress_;
+  EvalProgress progress_;  // guarded by progress_mutex_
+  bool silent_ = false;    // guarded by progress_mutex_
 };
 
 }  // namespace tarn
