@@ -19,6 +19,13 @@ using testing::Not;
 
 constexpr unsigned kChildLimitSeconds = 60;
 
+#ifdef __SANITIZE_THREAD__
+#define SKIP_WITHOUT_THREADS_IN_CHILDREN() \
+  GTEST_SKIP() << "ThreadSanitizer cannot start threads in the child of a fork"
+#else
+#define SKIP_WITHOUT_THREADS_IN_CHILDREN() static_cast<void>(0)
+#endif
+
 // Runs `body` in a child of fork(). Returns whether it returned true in time.
 template <class Body>
 testing::AssertionResult in_child(Body body) {
@@ -43,6 +50,7 @@ testing::AssertionResult in_child(Body body) {
 }
 
 TEST(Contract, contract_b04_the_child_of_a_fork_evaluates) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream();
   array a = fill(7, s);
   eval(a);
@@ -60,6 +68,7 @@ TEST(Contract, contract_b04_the_child_of_a_fork_evaluates) {
 
 // The libraries below have threads of their own, which the child lacks.
 TEST(Contract, contract_p18_large_kernels_run_in_the_child) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream();
   array a = full({512, 512}, 2.0f, s) + eye(512, float32, s);
   auto run_all = [&] {
@@ -72,6 +81,7 @@ TEST(Contract, contract_p18_large_kernels_run_in_the_child) {
 }
 
 TEST(Contract, contract_p18_work_pending_at_a_fork_is_abandoned_in_the_child) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream(), s2 = cpu_stream();
   Gate gate;
   array running = fill(7, s, {gate.pass()});
@@ -96,6 +106,7 @@ TEST(Contract, contract_p18_work_pending_at_a_fork_is_abandoned_in_the_child) {
 }
 
 TEST(Contract, contract_p18_a_waiter_in_the_child_of_an_event_throws_at_once) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream();
   Gate gate;
   array running = fill(7, s, {gate.pass()});
@@ -115,6 +126,7 @@ TEST(Contract, contract_p18_a_waiter_in_the_child_of_an_event_throws_at_once) {
 
 // The fork may fall into any moment of an evaluation that another thread plans, runs or publishes.
 TEST(Contract, contract_p18_forks_at_any_moment_of_another_threads_evals) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream();
   array base = fill(1, s);
   eval(base);
@@ -140,6 +152,7 @@ TEST(Contract, contract_p18_forks_at_any_moment_of_another_threads_evals) {
 
 // Nodes that the parent's thread was planning must not look claimed for ever in the child.
 TEST(Contract, contract_p18_a_fork_while_another_thread_plans_a_shared_graph) {
+  SKIP_WITHOUT_THREADS_IN_CHILDREN();
   Stream s = cpu_stream();
   array x = full({4}, 1.0f, s);
   for (int i = 0; i < 20; ++i) {
