@@ -15,7 +15,7 @@ void multiply_add_loop(void* out, const void* a, const void* b, const void* c, s
   E* y = static_cast<E*>(out);
   size_t i = 0;
   for (; i + kStep <= n; i += kStep) {
-    store(y + i, ops::Add::apply(ops::Multiply::apply(load(x1 + i), load(x2 + i)), load(x3 + i)));
+    store(y + i, load(x1 + i) * load(x2 + i) + load(x3 + i));
   }
   if (i != n) {
     run_tail<sizeof(E), sizeof(E), sizeof(E), sizeof(E)>(multiply_add_loop<E>, kStep, y + i, x1 + i,
