@@ -188,9 +188,8 @@ ArrayData& array::data_ready() const {
 }
 
 void array::throw_not_evaluated(const char* op) const {
-  throw std::invalid_argument(
-      fmt::format("[{}] The array of shape {} and dtype {}, made by [{}], has not been evaluated.",
-                  op, shape(), dtype(), name_of(*node_)));
+  throw std::invalid_argument(fmt::format(
+      "[{}] The array of shape {} and dtype {} has not been evaluated.", op, shape(), dtype()));
 }
 
 void array::throw_wrong_item_size() const {

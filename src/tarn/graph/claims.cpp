@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -159,25 +158,17 @@ void reset_failed(std::span<const array> outputs) {
   }
 }
 
-std::vector<FailurePtr> failures_behind(std::span<const array> outputs) {
+void visit_failures(std::span<const array> outputs, const FailureVisitor& visit) {
   std::vector<array> failed;
   for (const array& output : outputs) {
     if (output.node().outcome.is_failed()) failed.push_back(output);
   }
-  std::vector<FailurePtr> failures;
-  {
-    Claims claims(failed, Claims::Take::unscheduled_and_failed);
-    for (const Claims::Claimed& claimed : claims.nodes()) {
-      if (FailurePtr failure = claimed.node->outcome.failure()) {
-        failures.push_back(std::move(failure));
-      }
+  Claims claims(failed, Claims::Take::unscheduled_and_failed);
+  for (const Claims::Claimed& claimed : claims.nodes()) {
+    if (FailurePtr failure = claimed.node->outcome.failure()) {
+      visit(*claimed.node, std::move(failure));
     }
   }
-  std::sort(failures.begin(), failures.end(), [](const FailurePtr& a, const FailurePtr& b) {
-    return std::pair(a->node, a.get()) < std::pair(b->node, b.get());
-  });
-  failures.erase(std::unique(failures.begin(), failures.end()), failures.end());
-  return failures;
 }
 
 }  // namespace tarn

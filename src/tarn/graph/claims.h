@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -82,8 +83,9 @@ class Claims {
 // Makes the failed nodes that `outputs` need ready to be computed again. See Note [Retry].
 void reset_failed(std::span<const array> outputs);
 
-// The failures of the failed nodes that failed `outputs` depend on, each root once, by creation
-// number.
-std::vector<FailurePtr> failures_behind(std::span<const array> outputs);
+// Calls visit(node, its failure) for each failed node among failed `outputs` and what they need.
+// The node is claimed meanwhile: a retry waits before it changes anything.
+using FailureVisitor = std::function<void(const Node&, FailurePtr)>;
+void visit_failures(std::span<const array> outputs, const FailureVisitor& visit);
 
 }  // namespace tarn

@@ -180,12 +180,17 @@ void throw_if_failed(std::span<const array> outputs, uint64_t ticket) {
   std::string place;
   std::vector<FailurePtr> others;
   try {
-    place = place_of(reported->node(), *failure);
-    others = failures_behind(outputs);
-    std::erase(others, failure);
+    visit_failures(outputs, [&](const Node& node, FailurePtr other) {
+      if (&node == &reported->node()) place = place_of(node, *failure);
+      if (other != failure) others.push_back(std::move(other));
+    });
   } catch (const std::bad_alloc&) {
     // Then the error tells of the failure alone.
   }
+  std::sort(others.begin(), others.end(), [](const FailurePtr& a, const FailurePtr& b) {
+    return std::pair(a->node, a.get()) < std::pair(b->node, b.get());
+  });
+  others.erase(std::unique(others.begin(), others.end()), others.end());
   throw_failure(failure, place, others);
 }
 
