@@ -16,9 +16,8 @@
 
 namespace tarn {
 
-// Null until the thread first needs it, and again at the thread's end. Initial-exec, so that
-// reaching it is one instruction in a shared library too.
-[[gnu::tls_model("initial-exec")]] extern constinit thread_local ThreadCache* thread_cache;
+// Null until the thread first needs it, and again at the thread's end.
+extern constinit thread_local ThreadCache* thread_cache;
 
 // Thread-safe. There is one, in static storage and never destroyed: buffers may outlive everything.
 //
