@@ -61,7 +61,9 @@ double nodes_per_second_of_threads(const array& x, int n_threads, double seconds
   for (double& rate : rates) {
     threads.emplace_back([&] {
       const StreamContext mine(new_stream(Device::cpu));
-      rate = nodes_per_second(x, seconds);
+      const array own = copy(x);  // else the threads would take turns in counting its owners
+      eval(own);
+      rate = nodes_per_second(own, seconds);
     });
   }
   threads.clear();
