@@ -177,7 +177,7 @@ class RandomGraph {
   std::vector<contract::Runs> runs_;          // of bodies of the user's operations
 };
 
-TEST(RandomGraphs, end_as_the_reference_model_says) {
+TEST(Contract, contract_p08_random_graphs_end_as_the_reference_model_says) {
   contract::UnobservedFailures unobserved;
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
