@@ -279,6 +279,10 @@ struct ModelSync {
   using atomic = Atomic<T>;
   using thread = FallibleThread;
   using clock = Clock;
+  // What work inside of tasks asks; the model's tasks do not.
+  struct running_queue {
+    explicit running_queue(const void*) noexcept {}
+  };
   template <class T>
   using plain = Plain<T>;
 

@@ -184,6 +184,7 @@ ArrayData& array::data_ready() const {
   if (node_->outcome.is_value() || node_->under_construction) return data;
   if (status() == Status::unscheduled) throw_not_evaluated("array");
   wait();
+  if (!node_->outcome.is_value()) throw_not_evaluated("array");
   return data;
 }
 

@@ -107,6 +107,11 @@ bool Claims::visit(Node& node) {
     if (node.outcome.is_value()) return true;
     uint64_t holder = node.schedule.load();
     if (holder == ticket_) return true;
+    if (node.outcome.last_reset() > ticket_) {
+      let_go();
+      ticket_ = next_ticket();
+      return false;
+    }
     bool is_scheduled = holder == Node::kScheduled;
     if (is_scheduled && take_ == Take::unscheduled) {
       node.wanted_elsewhere.store(true, std::memory_order_relaxed);
@@ -118,6 +123,7 @@ bool Claims::visit(Node& node) {
       continue;
     }
     bool must_yield = holder < ticket_;
+    NodePtr alive(&node);  // though what led here may be let go
     if (must_yield) let_go();
     while (node.schedule.load(std::memory_order_acquire) == holder) std::this_thread::yield();
     if (must_yield) return false;
@@ -134,14 +140,15 @@ bool Claims::claim(Node& node, uint64_t holder) {
     // A retry may have come and gone since we looked; in the child of a fork, one may have been cut
     // short.
     bool is_failed = node.outcome.is_failed();
-    if (is_failed ? take_ == Take::unscheduled_and_failed : holder != Node::kScheduled) {
+    bool is_new = node.outcome.last_reset() <= ticket_;
+    if (is_failed ? take_ == Take::unscheduled_and_failed : holder != Node::kScheduled && is_new) {
       node.plan_index = uint32_t(s.nodes.size() - 1);
       check(!node.is_tracer, "eval", "an array that a transform is tracing cannot be evaluated.");
       check(is_failed || has_operation(node), "eval",
             "an array was detached before it was evaluated: it has neither data nor operation.");
       return true;
     }
-    node.schedule.store(Node::kScheduled);
+    node.schedule.store(is_failed ? Node::kScheduled : holder);
   }
   s.nodes.pop_back();
   s.path.pop_back();

@@ -26,9 +26,10 @@ namespace tarn {
 // A retry makes failed nodes unscheduled again, and so puts a second step for them into a queue,
 // maybe behind steps that were planned when the node had failed or was about to. These must not
 // wait for what stands behind them. Tickets tell: a node is reset, under a claim, with a ticket
-// drawn after the claim, and so larger than the ticket of any plan that has not met the claim. A
-// step waits for a pending input only if that was last reset before the step's plan began; else it
-// takes the failure that the reset found.
+// drawn after the claim, and so larger than the ticket of any plan that saw the node before the
+// claim. A plan that meets a node with a larger ticket starts again with one of its own that is
+// larger still. A step waits for a pending input only if that was last reset before the step's plan
+// began; else it takes the failure that the reset found.
 
 // The nodes that `outputs` need and that a thread has claimed, until they are let go. One at a time
 // per thread.
@@ -77,7 +78,7 @@ class Claims {
 
   Scratch& scratch_;
   const Take take_;
-  const uint64_t ticket_;
+  uint64_t ticket_;
 };
 
 // Makes the failed nodes that `outputs` need ready to be computed again. See Note [Retry].

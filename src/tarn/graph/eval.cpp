@@ -87,7 +87,7 @@ void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* ev
   for (StreamBatch& batch : batches) {
     batch.batch->commit(if_abandoned);
     // Work inside of a task of this stream is a part of that task.
-    if (RunningStream::is(*batch.state)) {
+    if (RunningQueue::is(&batch.state->queue)) {
       batch.state->queue.enter_nested(*batch.batch);
     } else {
       batch.must_start = batch.state->queue.push(*batch.batch);
@@ -112,7 +112,7 @@ void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
   }
   for (StreamBatch& batch : batches) {
     Batch& owed = *batch.batch.release();
-    if (RunningStream::is(*batch.state)) {
+    if (RunningQueue::is(&batch.state->queue)) {
       run_nested(batch.state->queue, owed);
     } else if (batch.must_start && may_run_inline) {
       batch.state->queue.run_inline(owed);
@@ -246,9 +246,8 @@ class SettledCallback final : public Continuation {
       : array_(std::move(a)), callback_(std::move(callback)) {}
 
   void settled() noexcept override {
-    // This thread may be the one that runs the stream: what the callback evaluates there must not
-    // wait for it.
-    RunningStream running(Runtime::instance().stream(array_.node().stream));
+    // A retry may have come before the one who settled the array got here.
+    if (array_.node().outcome.on_settled(*this, Outcome::kLatest, true)) return;
     try {
       callback_(array_);
     } catch (...) {
@@ -305,7 +304,7 @@ void retry(std::vector<array> outputs, const EvalOptions& options) {
 void on_settled(const array& a, std::function<void(const array&)> callback) {
   auto continuation = std::make_unique<SettledCallback>(a, std::move(callback));
   async_eval(a);
-  if (a.node().outcome.on_settled(*continuation)) {
+  if (a.node().outcome.on_settled(*continuation, Outcome::kLatest, true)) {
     continuation.release();
   } else {
     continuation.release()->settled();
@@ -314,9 +313,12 @@ void on_settled(const array& a, std::function<void(const array&)> callback) {
 
 bool wait(const array& a, std::optional<TimePoint> deadline) {
   const Outcome& outcome = a.node().outcome;
-  if (a.status() == array::Status::unscheduled) return false;
-  if (!outcome.wait(deadline, [] { return false; })) return false;
-  throw_if_failed({&a, 1}, 0);
+  // A retry that begins now is not waited for: it may come to nothing.
+  const uint64_t ticket = outcome.last_reset();
+  auto over = [&] { return !outcome.must_wait(ticket); };
+  if (a.status() == array::Status::unscheduled && !over()) return false;
+  if (!outcome.wait(deadline, over) && !over()) return false;
+  throw_if_failed({&a, 1}, ticket);
   return true;
 }
 

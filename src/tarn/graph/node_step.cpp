@@ -71,7 +71,6 @@ class NodeStep final : public Step {
       case OpFamily::kernel:
         return run_kernel(op);
       case OpFamily::host: {
-        RunningStream running(stream_of(*node_));
         HostContext context(*node_, results_.data());
         return op.op_class().run(op.params(), context);
       }

@@ -14,6 +14,7 @@ constexpr uint32_t kNoGroup = ~0u;
 struct Planner::Scratch {
   struct Placement {
     uint32_t n_uses_in_group = 0;  // by members of its own group
+    bool is_elided = false;        // gets no value, being only a part of a fused program
     uint32_t group = kNoGroup;     // as it was when the node joined: see group_of
     TileValue value = 0;           // in the group's program
   };
@@ -60,13 +61,8 @@ std::vector<Planner::PlannedStep>& Planner::steps() noexcept { return scratch_.s
 
 void Planner::schedule() noexcept {
   claims_.turn_into([this](uint32_t place) {
-    // A node that is only a part of a fused program gets no value: whoever wants it later has it
-    // computed again.
-    const Scratch::Placement& placed = scratch_.placements[place];
-    bool is_elided = placed.group != kNoGroup &&
-                     claims_.nodes()[place].node->owners.load(std::memory_order_relaxed) ==
-                         placed.n_uses_in_group;
-    return is_elided ? Node::kUnscheduled : Node::kScheduled;
+    // Whoever wants an elided node later has it computed again.
+    return scratch_.placements[place].is_elided ? Node::kUnscheduled : Node::kScheduled;
   });
 }
 
@@ -172,10 +168,10 @@ void Planner::close(uint32_t group) {
   std::unique_ptr<ElementwiseStep> step = std::move(s.groups[group].step);
   if (!step) return;
   for (const ElementwiseStep::Member& member : step->members()) {
-    const Scratch::Placement& placed = s.placements[member.node->plan_index];
-    if (member.node->owners.load(std::memory_order_relaxed) != placed.n_uses_in_group) {
-      step->add_output(*member.node, member.value);
-    }
+    Scratch::Placement& placed = s.placements[member.node->plan_index];
+    placed.is_elided =
+        member.node->owners.load(std::memory_order_relaxed) == placed.n_uses_in_group;
+    if (!placed.is_elided) step->add_output(*member.node, member.value);
   }
   Stream stream = step->members().front().node->stream;
   s.steps.push_back({stream, std::move(step)});

@@ -52,7 +52,7 @@ struct Event::State {
       signaled = std::max(signaled, value);
       failure.swap(why_not);
     }
-    while (auto outcome = take_signaled()) settle(*outcome, reason);
+    while (auto outcome = take_up_to(value)) settle(*outcome, reason);
   }
 
   const Stream stream;
@@ -60,10 +60,10 @@ struct Event::State {
   uint64_t ticket = 0;                     // of of_node when the event was made: see must_wait
 
  private:
-  std::shared_ptr<Outcome> take_signaled() noexcept {
+  std::shared_ptr<Outcome> take_up_to(uint64_t value) noexcept {
     std::lock_guard lock(events_mutex());
     auto first = waited_for.begin();
-    if (first == waited_for.end() || first->first > signaled) return nullptr;
+    if (first == waited_for.end() || first->first > value) return nullptr;
     return std::move(waited_for.extract(first).mapped());
   }
   static void settle(Outcome& outcome, const FailurePtr& why_not) noexcept {

@@ -14,7 +14,7 @@ size_t set_memory_limit(size_t limit) { return CpuMemory::instance().set_memory_
 size_t get_memory_limit() { return CpuMemory::instance().memory_limit(); }
 size_t set_cache_limit(size_t limit) { return CpuMemory::instance().set_cache_limit(limit); }
 void clear_cache() {
-  if (!RunningStream::any()) {
+  if (!RunningQueue::any()) {
     for (Stream stream : Runtime::instance().streams()) {
       StreamQueue& queue = Runtime::instance().stream(stream).queue;
       if (stream.device == Device::cpu && !queue.idle()) mark(queue)->wait();

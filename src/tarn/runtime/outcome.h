@@ -125,12 +125,15 @@ class BasicOutcome {
   }
 
   // Registers `continuation` if what was planned with `ticket` must wait; returns whether it did.
-  bool on_settled(Continuation& continuation, uint64_t ticket = kLatest) const noexcept {
+  // One that is to come last, since it may wait for others, is called after those that are not.
+  bool on_settled(Continuation& continuation, uint64_t ticket = kLatest,
+                  bool comes_last = false) const noexcept {
     std::lock_guard lock(bucket().mutex);
     uint64_t word = state_.fetch_or(kHasWaiters);
     if (state_of(word) != kPending || ticket_of(word) > ticket) return false;
-    continuation.next = continuations_;
-    continuations_ = &continuation;
+    Continuation** link = &continuations_;
+    while (comes_last && *link != nullptr) link = &(*link)->next;
+    continuation.next = std::exchange(*link, &continuation);
     return true;
   }
 

@@ -21,7 +21,6 @@ class UserTask final : public Task {
       : state_(state), work_(std::move(work)), number_(next_creation_number()) {}
 
   Pending advance() noexcept override {
-    RunningStream running(state_);
     try {
       work_();
     } catch (...) {
@@ -76,8 +75,6 @@ std::shared_ptr<Outcome> mark(StreamQueue& queue) {
   queue.post(*std::make_unique<MarkTask>(reached).release());
   return reached;
 }
-
-thread_local const StreamState* RunningStream::current_ = nullptr;
 
 uint64_t next_creation_block() noexcept {
   static std::atomic<uint64_t> next_block{1};

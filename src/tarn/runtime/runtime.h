@@ -109,23 +109,6 @@ class Runtime {
   std::atomic<bool> forked_{false};
 };
 
-// Says, while it lives, that the calling thread runs work of a stream: an evaluation inside that
-// work must not wait for the stream to come free.
-class RunningStream {
- public:
-  explicit RunningStream(StreamState& stream) noexcept : previous_(current_) { current_ = &stream; }
-  ~RunningStream() { current_ = previous_; }
-  RunningStream(const RunningStream&) = delete;
-  RunningStream& operator=(const RunningStream&) = delete;
-
-  static bool is(const StreamState& stream) noexcept { return current_ == &stream; }
-  static bool any() noexcept { return current_ != nullptr; }
-
- private:
-  static thread_local const StreamState* current_;
-  const StreamState* const previous_;
-};
-
 // An outcome that settles, as a value, once all that is on `queue` now is done.
 std::shared_ptr<Outcome> mark(StreamQueue& queue);
 

@@ -150,7 +150,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   void run_through(Task* last) noexcept {
     for (;;) {
       Task& task = first();
-      if (Pending pending = task.advance()) {
+      if (Pending pending = advance(task)) {
         if (park(pending)) return;
         continue;
       }
@@ -160,6 +160,11 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
       if (hand_over) start();
       if (!more || hand_over) return;
     }
+  }
+
+  Pending advance(Task& task) noexcept {
+    typename Sync::running_queue running(this);
+    return task.advance();
   }
 
   // Requires: active, and this thread runs the queue, so there is a first task and only this thread

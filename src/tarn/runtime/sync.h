@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #endif
 
+#include "tarn/runtime/running_queue.h"
+
 namespace tarn {
 
 struct StdSync {
@@ -22,6 +24,7 @@ struct StdSync {
   using atomic = std::atomic<T>;
   using thread = std::thread;
   using clock = std::chrono::steady_clock;
+  using running_queue = RunningQueue;
   // A field that one thread at a time may touch; the model's version checks that.
   template <class T>
   using plain = T;

@@ -51,9 +51,8 @@ class BasicWorkerPool {
       return true;
     }
     ++n_threads_;
-    lock.unlock();
+    // With the lock held, so that nobody counts on a thread that will not be.
     if (start_thread()) return true;
-    lock.lock();
     --n_threads_;
     // Threads that are busy now will come back for it. With none left it would wait for ever.
     if (n_threads_ != 0) return true;
