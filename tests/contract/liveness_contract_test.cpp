@@ -165,6 +165,47 @@ Coroutine sum_step_by_step(Stream s, array a, float& seen, std::string& failed, 
   done.signal(s);
 }
 
+TEST(Contract, contract_p15_a_callback_in_a_callback_may_evaluate_on_the_outer_ones_stream) {
+  Stream s = cpu_stream(), s2 = cpu_stream();
+  Gate gate;
+  array b = fill(1, s2);
+  eval(b);
+  array a = fill(1, s, {gate.pass()});
+  bool evaluated = false;
+  on_settled(a, [&](const array&) {
+    on_settled(b, [&](const array&) {
+      array c = fill(7, s);
+      eval(c);
+      evaluated = has_values(c, 7);
+    });
+  });
+  gate.open();
+  synchronize(s);
+  EXPECT_TRUE(evaluated);
+}
+
+// A callback that runs at once, on the thread that asked for it, is not a part of the stream.
+TEST(Contract, contract_p15_a_callback_on_a_users_thread_waits_for_the_stream) {
+  Stream s = cpu_stream();
+  Gate gate;
+  Runs runs = count_runs();
+  array a = fill(7, s, {gate.pass(), runs});
+  std::stop_source stop;
+  EvalOptions options;
+  options.stop = stop.get_token();
+  async_eval({a}, options);
+  gate.wait_until_reached();
+  stop.request_stop();
+  EXPECT_THROW(a.wait(), CancelledError);  // its body runs still
+  std::thread retrying([&] { on_settled(a, [](const array& x) { retry({x}); }); });
+  while (a.status() != array::Status::evaluated) std::this_thread::yield();
+  EXPECT_EQ(*runs, 1);
+  gate.open();
+  retrying.join();
+  EXPECT_EQ(*runs, 2);
+  EXPECT_TRUE(has_values(a, 7));
+}
+
 TEST(Contract, contract_p15_coroutines_resume_and_go_on_evaluating) {
   Stream s = cpu_stream();
   float seen = 0;
