@@ -362,6 +362,24 @@ TEST(Contract, contract_p17_a_deadline_ends_work_that_nobody_waits_for) {
   EXPECT_TRUE(has_values(free, 1));
 }
 
+// The timer may be half way through the nodes when the waiter's own time is over.
+TEST(Contract, contract_p17_a_deadline_is_reported_as_the_evaluations_own) {
+  Stream s = cpu_stream();
+  for (int round = 0; round < 50; ++round) {
+    Gate gate;
+    array a = fill(0, s, {gate.pass()});
+    for (int i = 0; i < 500; ++i) a = plus(a, 1, s);
+    EvalOptions options;
+    options.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+    try {
+      eval({a}, options);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeadlineError& error) {
+      EXPECT_EQ(a.failure(), error.failure()) << error.what();
+    }
+  }
+}
+
 // --- P22 ---
 
 struct Cancellable {

@@ -217,6 +217,7 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
     if (evaluation && why == FailureKind::cancelled) {
       evaluation->cancel(*why, "the evaluation was cancelled");
     }
+    if (evaluation) evaluation->wait_for_cancellers();
     // What others asked for too goes on, and this wait ends without it.
     if (all_settled()) why.reset();
   }

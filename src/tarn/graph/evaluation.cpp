@@ -116,6 +116,7 @@ std::vector<Evaluation::Nodes> Evaluation::take_cancelled(bool& is_shared) noexc
 }
 
 void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_ptr cause) noexcept {
+  n_cancellers_.fetch_add(1);
   // One record for all: what was ended is one evaluation.
   FailurePtr failure;
   bool is_shared;
@@ -133,6 +134,11 @@ void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_p
     Runtime::instance().stream(nodes.front()->stream).queue.wake();
   }
   if (!is_shared) body_stop_.request_stop();
+  if (n_cancellers_.fetch_sub(1) == 1) n_cancellers_.notify_all();
+}
+
+void Evaluation::wait_for_cancellers() const noexcept {
+  while (int n = n_cancellers_.load()) n_cancellers_.wait(n);
 }
 
 void Evaluation::step_finished(size_t entry) noexcept {

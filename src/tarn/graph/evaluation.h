@@ -1,6 +1,7 @@
 // An evaluation that somebody may want to end early, or to watch.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,8 @@ class Evaluation final : public DeadlineTimer::Expirable,
   // Requires, as the rest: the caller holds a share of this evaluation.
   void cancel(FailureKind kind, std::string_view why, std::exception_ptr cause = nullptr) noexcept;
   void expire() noexcept override;
+  // Until what other threads are cancelling has settled. Not from a callback of such a node.
+  void wait_for_cancellers() const noexcept;
 
   // Tells running bodies that nobody wants their results any more.
   std::stop_token body_stop() const noexcept { return body_stop_.get_token(); }
@@ -62,6 +65,7 @@ class Evaluation final : public DeadlineTimer::Expirable,
   std::mutex mutex_;
   std::vector<Entry> entries_;    // guarded by mutex_; finished ones are empty
   std::vector<Nodes> cancelled_;  // guarded by mutex_; has room for all
+  std::atomic<int> n_cancellers_{0};
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
   std::mutex progress_mutex_;
   EvalProgress progress_;  // guarded by progress_mutex_
