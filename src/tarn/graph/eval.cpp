@@ -68,7 +68,7 @@ FailurePtr abandoned_failure() {
   static const FailurePtr& failure = *new FailurePtr([] {
     FailurePtr record = record_failure(FailureKind::abandoned,
                                        "its evaluation was dropped before it ran", {.op = "eval"});
-    record->mark_observed();  // it stands for many; each that is settled with it is reported alone
+    record->mark_observed();  // it stands for many; of what was dropped synchronize tells
     return record;
   }());
   return failure;

@@ -26,7 +26,7 @@ class FailureLog {
 
   std::mutex& fork_mutex() noexcept { return mutex_; }
 
-  // More roots than this between two synchronizes are counted, not kept: a server may never
+  // More roots than this between two synchronizes are not kept: a server may never
   // synchronize.
   static constexpr size_t kCapacity = 4096;
 
