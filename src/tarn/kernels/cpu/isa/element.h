@@ -18,9 +18,9 @@ using ComputeOf = std::conditional_t<HalfType<E>, float, E>;
 template <class E>
 inline constexpr size_t kElementsPerPack = Pack<ComputeOf<E>>::kLanes;
 
-template <class E>
-TARN_FN Pack<ComputeOf<E>> load(const E* p) {
-  const hn::ScalableTag<ComputeOf<E>> d;
+// As many elements as `d` has lanes, converted to what is computed in.
+template <class D, class E>
+TARN_FN hn::Vec<D> load_lanes(D d, const E* p) {
   if constexpr (std::is_same_v<E, float16_t>) {
     const hn::Rebind<hwy::float16_t, decltype(d)> d16;
     return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
@@ -32,6 +32,11 @@ TARN_FN Pack<ComputeOf<E>> load(const E* p) {
   } else {
     return hn::LoadU(d, p);
   }
+}
+
+template <class E>
+TARN_FN Pack<ComputeOf<E>> load(const E* p) {
+  return load_lanes(hn::ScalableTag<ComputeOf<E>>(), p);
 }
 
 template <class E>

@@ -17,18 +17,7 @@ using Tag16 = hn::FixedTag<T, 16 / sizeof(T)>;
 
 template <class E>
 TARN_FN hn::Vec<Tag16<ComputeOf<E>>> load16(const E* p) {
-  const Tag16<ComputeOf<E>> d;
-  if constexpr (std::is_same_v<E, float16_t>) {
-    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
-    return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
-  } else if constexpr (std::is_same_v<E, bfloat16_t>) {
-    const hn::RebindToUnsigned<decltype(d)> d32;
-    const hn::Rebind<uint16_t, decltype(d)> d16;
-    const auto widened = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p)));
-    return hn::BitCast(d, hn::ShiftLeft<16>(widened));
-  } else {
-    return hn::LoadU(d, p);
-  }
+  return load_lanes(Tag16<ComputeOf<E>>(), p);
 }
 
 template <class T, class E>
