@@ -81,7 +81,7 @@ void Claims::clear() noexcept {
 }
 
 // Claims all nodes that `outputs` need and puts them in order. Returns false, without any claim,
-// when it met a node of an older ticket and has to start again.
+// when it met a node that an older ticket holds, or a younger one reset, and has to start again.
 bool Claims::collect(std::span<const array> outputs) {
   Scratch& s = scratch_;
   for (const array& output : outputs) {
