@@ -52,7 +52,9 @@ def layer_of(path: Path) -> str | None:
     if parts[2] == "ops":
         if path.name in OP_HEADERS:
             return "op"
-        return "functions" if path.suffix == ".cpp" or path.name in FUNCTION_HEADERS else "ops"
+        if "functions" in parts or path.suffix == ".cpp" or path.name in FUNCTION_HEADERS:
+            return "functions"
+        return "ops"
     return parts[2]
 
 

@@ -1,34 +1,22 @@
 #include "tarn/kernels/cpu/matmul_kernels.h"
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
+#include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 
-// What each build of kernels/cpu/isa defines.
-#define TARN_DECLARE_ISA(target)                            \
-  namespace tarn::target {                                  \
-  void add_matmul_tiles(tarn::cpu::MatmulKernels& kernels); \
-  void add_matvecs(tarn::cpu::MatmulKernels& kernels);      \
-  }
-TARN_DECLARE_ISA(N_AVX2)
-TARN_DECLARE_ISA(N_AVX3)
-#undef TARN_DECLARE_ISA
+TARN_DECLARE_ISA_FUNCTION(add_matmul_tiles, MatmulKernels)
+TARN_DECLARE_ISA_FUNCTION(add_matvecs, MatmulKernels)
 
 namespace tarn::cpu {
 
 namespace {
 
-MatmulKernels make_kernels(std::string_view isa) {
+MatmulKernels make_kernels(const char* isa) {
   MatmulKernels kernels{};
-  if (isa == "avx512") {
-    N_AVX3::add_matmul_tiles(kernels);
-    N_AVX3::add_matvecs(kernels);
-  } else {
-    N_AVX2::add_matmul_tiles(kernels);
-    N_AVX2::add_matvecs(kernels);
-  }
+  TARN_CALL_ISA_FUNCTION(isa, add_matmul_tiles, kernels);
+  TARN_CALL_ISA_FUNCTION(isa, add_matvecs, kernels);
   return kernels;
 }
 

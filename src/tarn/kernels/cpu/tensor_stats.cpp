@@ -1,31 +1,18 @@
 #include "tarn/kernels/cpu/tensor_stats.h"
 
 #include <cstring>
-#include <string_view>
 #include <vector>
 
+#include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/tensor_stats_kernels.h"
 
-// What each build of kernels/cpu/isa defines.
-#define TARN_DECLARE_ISA(target)                                 \
-  namespace tarn::target {                                       \
-  void add_tensor_stats(tarn::cpu::TensorStatsKernels& kernels); \
-  }
-TARN_DECLARE_ISA(N_AVX2)
-TARN_DECLARE_ISA(N_AVX3)
-#undef TARN_DECLARE_ISA
+TARN_DECLARE_ISA_FUNCTION(add_tensor_stats, TensorStatsKernels)
 
 namespace tarn::cpu {
 
 namespace {
-
-TensorStatsKernels make_kernels(std::string_view isa) {
-  TensorStatsKernels kernels{};
-  isa == "avx512" ? N_AVX3::add_tensor_stats(kernels) : N_AVX2::add_tensor_stats(kernels);
-  return kernels;
-}
 
 StatsAdder adder_of(NumberFormat format, Dtype dtype) {
   const TensorStatsKernels& kernels = tensor_stats_kernels();
@@ -45,7 +32,11 @@ StatsAdder adder_of(NumberFormat format, Dtype dtype) {
 }  // namespace
 
 const TensorStatsKernels& tensor_stats_kernels() {
-  static const TensorStatsKernels chosen = make_kernels(kernels().isa);
+  static const TensorStatsKernels chosen = [] {
+    TensorStatsKernels made{};
+    TARN_CALL_ISA_FUNCTION(kernels().isa, add_tensor_stats, made);
+    return made;
+  }();
   return chosen;
 }
 
