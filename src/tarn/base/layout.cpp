@@ -83,6 +83,26 @@ Layout slice(const Layout& layout, const ResolvedSlice& bounds) {
   return result;
 }
 
+Layout diagonal(const Layout& layout, int offset, int axis1, int axis2) {
+  const int64_t first1 = std::max<int64_t>(0, -int64_t{offset});
+  const int64_t first2 = std::max<int64_t>(0, offset);
+  const int64_t length =
+      std::max<int64_t>(0, std::min(layout.shape[axis1] - first1, layout.shape[axis2] - first2));
+  Layout result{{}, {}, layout.offset};
+  for (int axis = 0; axis < static_cast<int>(layout.shape.size()); ++axis) {
+    if (axis == axis1 || axis == axis2) continue;
+    result.shape.push_back(layout.shape[axis]);
+    result.strides.push_back(layout.strides[axis]);
+  }
+  result.shape.push_back(static_cast<ShapeElem>(length));
+  result.strides.push_back(layout.strides[axis1] + layout.strides[axis2]);
+  // An empty diagonal has no first element; nothing added keeps its offset inside the buffer.
+  if (length > 0) {
+    result.offset += first1 * layout.strides[axis1] + first2 * layout.strides[axis2];
+  }
+  return result;
+}
+
 std::optional<Strides> try_reshape(const Layout& layout, const Shape& shape) {
   if (size_of_shape(shape) == 0) return row_major_strides(shape);
 

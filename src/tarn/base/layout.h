@@ -64,6 +64,10 @@ ResolvedSlice resolve_slice(const Shape& shape, const Shape& start, const Shape&
 
 Layout slice(const Layout& layout, const ResolvedSlice& bounds);
 
+// Without the axes `axis1` and `axis2`, and with a last axis of the elements where the index along
+// axis2 is that along axis1 plus `offset`. Requires: two different axes of the layout.
+Layout diagonal(const Layout& layout, int offset, int axis1, int axis2);
+
 // Strides that show the layout's elements, in row-major order, as `shape`; nothing if that takes a
 // copy. Requires: both shapes have the same number of elements.
 std::optional<Strides> try_reshape(const Layout& layout, const Shape& shape);

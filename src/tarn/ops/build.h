@@ -25,6 +25,10 @@ inline array make_node(Op op, Stream stream, Shape shape, Dtype dtype,
   return array(std::move(node), 0);
 }
 
+// Counted from the front. Throws Exception for an axis out of range.
+template <class Exception = std::invalid_argument>
+int normalize_axis(int axis, int ndim, const char* op);
+
 // Sorted, counted from the front. Throws Exception for an axis out of range and
 // std::invalid_argument for one that is named twice.
 template <class Exception = std::invalid_argument>
@@ -32,5 +36,9 @@ std::vector<int> normalize_axes(std::vector<int> axes, int ndim, const char* op)
 
 // 0, 1, … up to ndim - 1.
 std::vector<int> all_axes(int ndim);
+
+// Puts what is left of `size` elements in the place of a dimension of -1. Throws
+// std::invalid_argument for other negative dimensions, a second -1, and if nothing whole is left.
+void infer_dimension(Shape& shape, int64_t size, const char* op);
 
 }  // namespace tarn

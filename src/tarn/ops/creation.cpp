@@ -2,13 +2,30 @@
 
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "tarn/base/error.h"
 #include "tarn/ops/build.h"
-#include "tarn/ops/functions.h"
+#include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/elementwise.h"
+#include "tarn/ops/functions/shape.h"
 #include "tarn/ops/kernel_ops.h"
 
 namespace tarn {
+
+namespace {
+
+// mean - first * cos(x) + second * cos(2x), where x goes through a period in M numbers.
+array cosine_window(int M, double mean, double first, double second, StreamOrDevice s) {
+  if (M < 1) return array({});
+  if (M == 1) return ones({1}, s);
+  array x = multiply(arange(0.0, double(M), s), array(2 * std::numbers::pi / (M - 1)), s);
+  array window = subtract(array(mean), multiply(array(first), cos(x, s), s), s);
+  if (second == 0) return window;
+  return add(window, multiply(array(second), cos(multiply(array(2.0), x, s), s), s), s);
+}
+
+}  // namespace
 
 array arange(double start, double stop, double step, Dtype dtype, StreamOrDevice s) {
   check(dtype != bool_, "arange", "bool is no dtype for a range.");
@@ -94,5 +111,32 @@ array eye(int n, Dtype dtype, StreamOrDevice s) { return eye(n, n, 0, dtype, s);
 array eye(int n, int m, StreamOrDevice s) { return eye(n, m, 0, float32, s); }
 array eye(int n, int m, int k, StreamOrDevice s) { return eye(n, m, k, float32, s); }
 array eye(int n, StreamOrDevice s) { return eye(n, n, 0, float32, s); }
+array identity(int n, Dtype dtype, StreamOrDevice s) { return eye(n, n, 0, dtype, s); }
+array identity(int n, StreamOrDevice s) { return eye(n, n, 0, float32, s); }
+
+array bartlett(int M, StreamOrDevice s) {
+  if (M < 1) return array({});
+  if (M == 1) return ones({1}, s);
+  array ramp = multiply(arange(0.0, double(M), s), array(2.0 / (M - 1)), s);
+  return subtract(array(1.0), abs(subtract(ramp, array(1.0), s), s), s);
+}
+array blackman(int M, StreamOrDevice s) { return cosine_window(M, 0.42, 0.5, 0.08, s); }
+array hamming(int M, StreamOrDevice s) { return cosine_window(M, 0.54, 0.46, 0, s); }
+array hanning(int M, StreamOrDevice s) { return cosine_window(M, 0.5, 0.5, 0, s); }
+
+std::vector<array> meshgrid(const std::vector<array>& arrays, bool sparse,
+                            const std::string& indexing, StreamOrDevice s) {
+  check(indexing == "xy" || indexing == "ij", "meshgrid",
+        "indexing is \"xy\" or \"ij\", not \"{}\".", indexing);
+  size_t ndim = arrays.size();
+  std::vector<array> grids;
+  for (size_t i = 0; i < ndim; ++i) {
+    size_t axis = indexing == "xy" && ndim > 1 && i < 2 ? 1 - i : i;
+    Shape shape(ndim, 1);
+    shape[axis] = safe_cast(arrays[i].size(), "meshgrid");
+    grids.push_back(reshape(arrays[i], std::move(shape), s));
+  }
+  return sparse ? grids : broadcast_arrays(grids, s);
+}
 
 }  // namespace tarn

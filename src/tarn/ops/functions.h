@@ -8,10 +8,12 @@
 #pragma once
 
 #include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/diagonals.h"
 #include "tarn/ops/functions/elementwise.h"
 #include "tarn/ops/functions/graph.h"
 #include "tarn/ops/functions/indexing.h"
 #include "tarn/ops/functions/linalg.h"
 #include "tarn/ops/functions/matmul.h"
+#include "tarn/ops/functions/rearrange.h"
 #include "tarn/ops/functions/reduce.h"
 #include "tarn/ops/functions/shape.h"

@@ -6,6 +6,7 @@
 #include "tarn/ops/indexing.h"
 #include "tarn/ops/linalg.h"
 #include "tarn/ops/op.h"
+#include "tarn/ops/pad.h"
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/softmax.h"
 #include "tarn/ops/tensor_stats.h"
@@ -18,6 +19,7 @@
   X(Eye)                   \
   X(Inverse)               \
   X(Matmul)                \
+  X(Pad)                   \
   X(Reduce)                \
   X(Softmax)               \
   X(Solve)                 \

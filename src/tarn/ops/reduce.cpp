@@ -103,6 +103,49 @@ array var(const array& a, int axis, bool keepdims, int ddof, StreamOrDevice s) {
   return var(a, std::vector<int>{axis}, keepdims, ddof, s);
 }
 
+array std(const array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
+  return sqrt(var(a, axes, keepdims, ddof, s), s);
+}
+array std(const array& a, bool keepdims, int ddof, StreamOrDevice s) {
+  return sqrt(var(a, keepdims, ddof, s), s);
+}
+array std(const array& a, int axis, bool keepdims, int ddof, StreamOrDevice s) {
+  return sqrt(var(a, axis, keepdims, ddof, s), s);
+}
+
+array count_nonzero(const array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
+  array counted = sum(not_equal(a, array(0, a.dtype()), s), axes, keepdims, s);
+  return astype(counted, int32, s);  // without axes, nothing has been summed
+}
+array count_nonzero(const array& a, int axis, bool keepdims, StreamOrDevice s) {
+  return count_nonzero(a, std::vector<int>{axis}, keepdims, s);
+}
+array count_nonzero(const array& a, bool keepdims, StreamOrDevice s) {
+  return count_nonzero(a, all_axes(int(a.ndim())), keepdims, s);
+}
+
+array number_of_elements(const array& a, std::vector<int> axes, bool inverted, Dtype dtype,
+                         StreamOrDevice) {
+  int64_t count =
+      count_along(a, normalize_axes(std::move(axes), int(a.ndim()), "number_of_elements"));
+  return inverted ? array(1.0 / double(count), dtype) : array(count, dtype);
+}
+
+array diff(const array& a, int n, int axis, StreamOrDevice s) {
+  check(n >= 0, "diff", "cannot take {} differences.", n);
+  int along = normalize_axis(axis, int(a.ndim()), "diff");
+  array differences = a;
+  for (int i = 0; i < n && differences.shape(along) > 0; ++i) {
+    Shape first(a.ndim(), 0), second(a.ndim(), 0);
+    Shape end = differences.shape(), last = differences.shape();
+    second[along] = 1;
+    last[along] = end[along] - 1;
+    differences =
+        subtract(slice(differences, second, end, s), slice(differences, first, last, s), s);
+  }
+  return differences;
+}
+
 array logsumexp(const array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
   std::vector<int> over = normalize_axes(axes, int(a.ndim()), "logsumexp");
   array x = as_inexact(a, s);
@@ -136,8 +179,8 @@ array softmax(const array& a, const std::vector<int>& axes, bool, StreamOrDevice
   array x = as_inexact(a, s);
   check(x.dtype() != complex64, "softmax", "is not defined for complex arrays.");
   if (x.size() == 0) return x;
-  return make_node(Op(kKernelClass<ops::Softmax>, ops::Softmax{std::move(over)}),
-                   to_stream(s), x.shape(), x.dtype(), x);
+  return make_node(Op(kKernelClass<ops::Softmax>, ops::Softmax{std::move(over)}), to_stream(s),
+                   x.shape(), x.dtype(), x);
 }
 array softmax(const array& a, bool precise, StreamOrDevice s) {
   return softmax(a, all_axes(int(a.ndim())), precise, s);

@@ -1,12 +1,12 @@
 #include "tarn/ops/shape_ops.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "tarn/base/error.h"
 #include "tarn/graph/host_context.h"
 #include "tarn/ops/build.h"
-#include "tarn/ops/functions.h"
+#include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/shape.h"
 
 namespace tarn {
 
@@ -43,101 +43,14 @@ const OpClass kResizeElementsClass{.info = {"view", "a, dtype", "The same bytes 
                                    .family = OpFamily::host,
                                    .run = run_resize_elements};
 
-Shape shape_with_ones(const array& a, const std::vector<int>& axes) {
-  Shape shape;
-  size_t next = 0;
-  for (int i = 0; i < int(a.ndim() + axes.size()); ++i) {
-    bool is_new = std::binary_search(axes.begin(), axes.end(), i);
-    shape.push_back(is_new ? 1 : a.shape()[next++]);
-  }
-  return shape;
-}
-
 }  // namespace
-
-template <class Exception>
-std::vector<int> normalize_axes(std::vector<int> axes, int ndim, const char* op) {
-  for (int& axis : axes) {
-    check<Exception>(axis >= -ndim && axis < ndim, op,
-                     "axis {} is out of range for an array with {} dimensions.", axis, ndim);
-    if (axis < 0) axis += ndim;
-  }
-  std::sort(axes.begin(), axes.end());
-  auto twice = std::adjacent_find(axes.begin(), axes.end());
-  if (twice != axes.end()) check(false, op, "axis {} is named twice.", *twice);
-  return axes;
-}
-template std::vector<int> normalize_axes<std::invalid_argument>(std::vector<int>, int, const char*);
-template std::vector<int> normalize_axes<std::out_of_range>(std::vector<int>, int, const char*);
-
-std::vector<int> all_axes(int ndim) {
-  std::vector<int> axes(ndim);
-  std::iota(axes.begin(), axes.end(), 0);
-  return axes;
-}
 
 array reshape(const array& a, Shape shape, StreamOrDevice s) {
   if (shape == a.shape()) return a;
-  auto unknown = std::find(shape.begin(), shape.end(), -1);
-  if (unknown != shape.end()) {
-    *unknown = 1;
-    int64_t known = size_of_shape(shape);
-    check(std::count(shape.begin(), shape.end(), -1) == 0, "reshape",
-          "can infer one dimension only, got {}.", shape);
-    check(known > 0 && int64_t(a.size()) % known == 0, "reshape",
-          "cannot infer the dimension of {} for {} elements.", shape, a.size());
-    *unknown = safe_cast(int64_t(a.size()) / known, "reshape");
-  }
-  for (ShapeElem dim : shape) check(dim >= 0, "reshape", "negative dimension in {}.", shape);
+  infer_dimension(shape, int64_t(a.size()), "reshape");
   check(size_of_shape(shape) == int64_t(a.size()), "reshape",
         "cannot show an array of shape {} as {}.", a.shape(), shape);
   return shape_node(ops::Reshape{shape}, a, shape, s);
-}
-
-array flatten(const array& a, int start_axis, int end_axis, StreamOrDevice s) {
-  int ndim = int(a.ndim());
-  if (ndim == 0) return reshape(a, {1}, s);
-  int first = std::max(start_axis < 0 ? start_axis + ndim : start_axis, 0);
-  int last = std::min(end_axis < 0 ? end_axis + ndim : end_axis, ndim - 1);
-  check(first < ndim && last >= 0 && first <= last, "flatten",
-        "cannot join axes {} to {} of an array of shape {}.", start_axis, end_axis, a.shape());
-  const Shape& old = a.shape();
-  Shape joined(old.begin() + first, old.begin() + last + 1);
-  Shape shape(old.begin(), old.begin() + first);
-  shape.push_back(safe_cast(size_of_shape(joined), "flatten"));
-  shape.insert(shape.end(), old.begin() + last + 1, old.end());
-  return reshape(a, std::move(shape), s);
-}
-array flatten(const array& a, StreamOrDevice s) { return flatten(a, 0, -1, s); }
-
-array squeeze(const array& a, const std::vector<int>& axes, StreamOrDevice s) {
-  std::vector<int> removed = normalize_axes(axes, int(a.ndim()), "squeeze");
-  Shape shape;
-  for (int i = 0; i < int(a.ndim()); ++i) {
-    bool is_removed = std::binary_search(removed.begin(), removed.end(), i);
-    check(!is_removed || a.shape(i) == 1, "squeeze", "axis {} of shape {} is not of size one.", i,
-          a.shape());
-    if (!is_removed) shape.push_back(a.shape(i));
-  }
-  return reshape(a, std::move(shape), s);
-}
-array squeeze(const array& a, int axis, StreamOrDevice s) {
-  return squeeze(a, std::vector<int>{axis}, s);
-}
-array squeeze(const array& a, StreamOrDevice s) {
-  std::vector<int> ones;
-  for (int i = 0; i < int(a.ndim()); ++i) {
-    if (a.shape(i) == 1) ones.push_back(i);
-  }
-  return squeeze(a, ones, s);
-}
-
-array expand_dims(const array& a, const std::vector<int>& axes, StreamOrDevice s) {
-  return reshape(
-      a, shape_with_ones(a, normalize_axes(axes, int(a.ndim() + axes.size()), "expand_dims")), s);
-}
-array expand_dims(const array& a, int axis, StreamOrDevice s) {
-  return expand_dims(a, std::vector<int>{axis}, s);
 }
 
 array transpose(const array& a, std::vector<int> axes, StreamOrDevice s) {
@@ -156,17 +69,6 @@ array transpose(const array& a, std::vector<int> axes, StreamOrDevice s) {
 array transpose(const array& a, StreamOrDevice s) {
   std::vector<int> axes = all_axes(int(a.ndim()));
   std::reverse(axes.begin(), axes.end());
-  return transpose(a, std::move(axes), s);
-}
-
-array swapaxes(const array& a, int axis1, int axis2, StreamOrDevice s) {
-  int ndim = int(a.ndim());
-  for (int axis : {axis1, axis2}) {
-    check<std::out_of_range>(axis >= -ndim && axis < ndim, "swapaxes",
-                             "axis {} is out of range for shape {}.", axis, a.shape());
-  }
-  std::vector<int> axes = all_axes(ndim);
-  std::swap(axes[axis1 < 0 ? axis1 + ndim : axis1], axes[axis2 < 0 ? axis2 + ndim : axis2]);
   return transpose(a, std::move(axes), s);
 }
 
@@ -195,6 +97,34 @@ array slice(const array& a, Shape start, Shape stop, Shape strides, StreamOrDevi
 array slice(const array& a, Shape start, Shape stop, StreamOrDevice s) {
   Shape ones(a.ndim(), 1);
   return slice(a, std::move(start), std::move(stop), std::move(ones), s);
+}
+
+array diagonal(const array& a, int offset, int axis1, int axis2, StreamOrDevice s) {
+  int ndim = int(a.ndim());
+  check(ndim >= 2, "diagonal", "wants at least two axes, got shape {}.", a.shape());
+  int first = normalize_axis<std::out_of_range>(axis1, ndim, "diagonal");
+  int second = normalize_axis<std::out_of_range>(axis2, ndim, "diagonal");
+  check(first != second, "diagonal", "wants two different axes, got {} and {}.", axis1, axis2);
+  ops::Diagonal op{offset, first, second};
+  Shape shape = op.layout(row_major(a.shape()))->shape;
+  return shape_node(op, a, std::move(shape), s);
+}
+
+array as_strided(array a, Shape shape, Strides strides, size_t offset, StreamOrDevice s) {
+  check(shape.size() == strides.size(), "as_strided", "{} strides for shape {}.", strides.size(),
+        shape);
+  for (ShapeElem dim : shape) check(dim >= 0, "as_strided", "negative dimension in {}.", shape);
+  if (size_of_shape(shape) == 0) return zeros(shape, a.dtype(), s);
+  // Wide enough for any strides and dimensions.
+  __int128 lowest = offset, highest = offset;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    __int128 reach = __int128{strides[i]} * (shape[i] - 1);
+    (reach < 0 ? lowest : highest) += reach;
+  }
+  check(lowest >= 0 && highest < __int128{a.size()}, "as_strided",
+        "shape {} with strides {} from element {} on leaves an array of {} elements.", shape,
+        strides, offset, a.size());
+  return shape_node(ops::AsStrided{{shape, std::move(strides), int64_t(offset)}}, a, shape, s);
 }
 
 array contiguous(const array& a, bool allow_col_major, StreamOrDevice s) {

@@ -49,6 +49,33 @@ struct Slice {
   std::optional<Layout> layout(const Layout& input) const { return slice(input, bounds); }
 };
 
+// Any shape and strides over the elements in row-major order.
+struct AsStrided {
+  static constexpr OpInfo info{"as_strided", "a, shape, strides, offset",
+                               "The elements seen in any shape with any strides."};
+
+  Layout seen;
+
+  std::optional<Layout> layout(const Layout& input) const {
+    if (!density(input.shape, input.strides).flags.row_contiguous) return std::nullopt;
+    return Layout{seen.shape, seen.strides, input.offset + seen.offset};
+  }
+};
+
+// The two axes go, the diagonal of their planes comes last.
+struct Diagonal {
+  static constexpr OpInfo info{"diagonal", "a, offset=0, axis1=0, axis2=1",
+                               "A diagonal of each plane of two axes."};
+
+  int offset;  // positive above the main diagonal
+  int axis1;
+  int axis2;
+
+  std::optional<Layout> layout(const Layout& input) const {
+    return diagonal(input, offset, axis1, axis2);
+  }
+};
+
 // Row-major, or column-major if allowed: the same bytes where they are that already.
 struct Contiguous {
   static constexpr OpInfo info{"contiguous", "a, allow_col_major=False",
@@ -65,4 +92,11 @@ struct Contiguous {
 
 }  // namespace tarn::ops
 
-#define TARN_SHAPE_OPS(X) X(BroadcastTo) X(Contiguous) X(Reshape) X(Slice) X(Transpose)
+#define TARN_SHAPE_OPS(X) \
+  X(AsStrided)            \
+  X(BroadcastTo)          \
+  X(Contiguous)           \
+  X(Diagonal)             \
+  X(Reshape)              \
+  X(Slice)                \
+  X(Transpose)

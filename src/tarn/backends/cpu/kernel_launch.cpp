@@ -7,6 +7,7 @@
 #include "tarn/kernels/cpu/indexing.h"
 #include "tarn/kernels/cpu/linalg.h"
 #include "tarn/kernels/cpu/matmul.h"
+#include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/softmax.h"
 #include "tarn/kernels/cpu/tensor_stats.h"
@@ -27,6 +28,9 @@ void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.a
 void run(const ops::Eye& op, Views, Views out) { eye(op.k, out[0]); }
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
 void run(const ops::Matmul&, Views in, Views out) { matmul(in[0], in[1], out[0]); }
+void run(const ops::Pad& op, Views in, Views out) {
+  pad(op.mode, in[0], op.low, in.back().data, out[0]);
+}
 void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
 void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }

@@ -35,6 +35,24 @@ inline array var(const array& a, StreamOrDevice s = {}) { return var(a, false, 0
 array var(const array& a, const std::vector<int>& axes, bool keepdims = false, int ddof = 0,
           StreamOrDevice s = {});
 array var(const array& a, int axis, bool keepdims = false, int ddof = 0, StreamOrDevice s = {});
+// The square root of var.
+array std(const array& a, bool keepdims, int ddof = 0, StreamOrDevice s = {});
+inline array std(const array& a, StreamOrDevice s = {}) { return std(a, false, 0, s); }
+array std(const array& a, const std::vector<int>& axes, bool keepdims = false, int ddof = 0,
+          StreamOrDevice s = {});
+array std(const array& a, int axis, bool keepdims = false, int ddof = 0, StreamOrDevice s = {});
+
+// How many elements are not zero: int32.
+array count_nonzero(const array& a, bool keepdims = false, StreamOrDevice s = {});
+array count_nonzero(const array& a, int axis, bool keepdims = false, StreamOrDevice s = {});
+array count_nonzero(const array& a, const std::vector<int>& axes, bool keepdims = false,
+                    StreamOrDevice s = {});
+// How many elements there are along the axes, or one over it if `inverted`: a scalar.
+array number_of_elements(const array& a, std::vector<int> axes, bool inverted, Dtype dtype = int32,
+                         StreamOrDevice s = {});
+
+// Each element less the one before it along the axis, n times over; of bool, whether they differ.
+array diff(const array& a, int n = 1, int axis = -1, StreamOrDevice s = {});
 
 // The index, uint32, of the first largest or smallest element; without an axis, in the flat array.
 array argmax(const array& a, bool keepdims, StreamOrDevice s = {});
