@@ -16,4 +16,5 @@
 #include "tarn/ops/functions/matmul.h"
 #include "tarn/ops/functions/rearrange.h"
 #include "tarn/ops/functions/reduce.h"
+#include "tarn/ops/functions/scan.h"
 #include "tarn/ops/functions/shape.h"

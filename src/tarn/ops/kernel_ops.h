@@ -8,6 +8,7 @@
 #include "tarn/ops/op.h"
 #include "tarn/ops/pad.h"
 #include "tarn/ops/reduce.h"
+#include "tarn/ops/scan.h"
 #include "tarn/ops/softmax.h"
 #include "tarn/ops/tensor_stats.h"
 
@@ -21,6 +22,7 @@
   X(Matmul)                \
   X(Pad)                   \
   X(Reduce)                \
+  X(Scan)                  \
   X(Softmax)               \
   X(Solve)                 \
   X(Take)                  \

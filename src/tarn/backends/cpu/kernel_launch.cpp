@@ -9,6 +9,7 @@
 #include "tarn/kernels/cpu/matmul.h"
 #include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/reduce.h"
+#include "tarn/kernels/cpu/scan.h"
 #include "tarn/kernels/cpu/softmax.h"
 #include "tarn/kernels/cpu/tensor_stats.h"
 #include "tarn/ops/kernel_ops.h"
@@ -32,6 +33,9 @@ void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
 }
 void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
+void run(const ops::Scan& op, Views in, Views out) {
+  scan(op.op, in[0], op.axis, op.order, out[0]);
+}
 void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
 void run(const ops::Take& op, Views in, Views out) { take(in[0], in[1], op.axis, out[0]); }

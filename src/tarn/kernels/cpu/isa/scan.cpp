@@ -1,0 +1,221 @@
+// Scans of floats.
+#include <limits>
+
+#include "tarn/kernels/cpu/isa/element.h"
+#include "tarn/kernels/cpu/scan_kernels.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+namespace {
+
+struct Sum {
+  static constexpr double kIdentity = 0;
+  template <class V>
+  TARN_FN static V combine_lanes(V x, V y) {
+    return hn::Add(x, y);
+  }
+  template <class T>
+  TARN_FN static T combine(T x, T y) {
+    return x + y;
+  }
+};
+
+struct Prod {
+  static constexpr double kIdentity = 1;
+  template <class V>
+  TARN_FN static V combine_lanes(V x, V y) {
+    return hn::Mul(x, y);
+  }
+  template <class T>
+  TARN_FN static T combine(T x, T y) {
+    return x * y;
+  }
+};
+
+// x86's min and max return the second operand when either is NaN.
+struct Max {
+  static constexpr double kIdentity = -std::numeric_limits<double>::infinity();
+  template <class V>
+  TARN_FN static V combine_lanes(V x, V y) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, y));
+  }
+  template <class T>
+  TARN_FN static T combine(T x, T y) {
+    return x != x || x > y ? x : y;
+  }
+};
+
+struct Min {
+  static constexpr double kIdentity = std::numeric_limits<double>::infinity();
+  template <class V>
+  TARN_FN static V combine_lanes(V x, V y) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, y));
+  }
+  template <class T>
+  TARN_FN static T combine(T x, T y) {
+    return x != x || x < y ? x : y;
+  }
+};
+
+template <class D, class E>
+TARN_FN hn::Vec<D> load_as(D d, const E* p) {
+  if constexpr (std::is_same_v<hn::TFromD<D>, E>) {
+    return hn::LoadU(d, p);
+  } else {
+    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<E, D>(), p));
+  }
+}
+
+template <class D, class E>
+TARN_FN void store_as(D d, hn::Vec<D> v, E* p) {
+  if constexpr (std::is_same_v<hn::TFromD<D>, E>) {
+    hn::StoreU(v, d, p);
+  } else {
+    const hn::Rebind<E, D> narrow;
+    hn::StoreU(hn::DemoteTo(narrow, v), narrow, p);
+  }
+}
+
+// Adjacent elements go through vectors of 256 bits on every instruction set: so all of them add in
+// the same order and get the same bits. Wider ones gain little, because the carry passes through
+// them one by one.
+template <class A>
+using LanesOf = hn::CappedTag<A, 32 / sizeof(A)>;
+
+// Moves lanes up.
+template <class Op, class A>
+class Lanes {
+ public:
+  using D = LanesOf<A>;
+  using V = hn::Vec<D>;
+  static constexpr size_t kCount = hn::MaxLanes(D());
+
+  TARN_FN Lanes() : identity_(hn::Set(D(), A(Op::kIdentity))) {}
+
+  template <size_t kBy>
+  TARN_FN V moved_up(V v) const {
+    return hn::IfThenElse(hn::FirstN(D(), kBy), identity_, hn::TableLookupLanes(v, from<kBy>()));
+  }
+  // Each lane combined with all before it.
+  template <size_t kBy = 1>
+  TARN_FN V scanned(V v) const {
+    v = Op::combine_lanes(moved_up<kBy>(v), v);
+    if constexpr (2 * kBy < kCount) return scanned<2 * kBy>(v);
+    return v;
+  }
+  TARN_FN V last(V v) const { return hn::TableLookupLanes(v, from<0>()); }
+
+ private:
+  using Index = hwy::MakeSigned<A>;
+
+  // Lane i from lane i - kBy; with 0, every lane from the last.
+  template <size_t kBy>
+  TARN_FN static auto from() {
+    HWY_ALIGN Index indices[kCount];
+    for (size_t i = 0; i < kCount; ++i) {
+      indices[i] = Index(kBy == 0 ? kCount - 1 : i < kBy ? 0 : i - kBy);
+    }
+    return hn::SetTableIndices(D(), indices);
+  }
+
+  const V identity_;
+};
+
+template <class Op, class E, class A>
+void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
+  using D = LanesOf<A>;
+  const D d;
+  const Lanes<Op, A> lanes;
+  constexpr size_t kLanes = Lanes<Op, A>::kCount;
+  const E* from = static_cast<const E*>(x);
+  E* to = static_cast<E*>(out);
+  A& total = *static_cast<A*>(carry);
+
+  auto before = hn::Set(d, total);
+  const size_t n_whole = n / kLanes * kLanes;
+  for (size_t i = 0; i < n_whole; i += kLanes) {
+    const size_t at = order.reverse ? n - kLanes - i : i;
+    auto v = load_as(d, from + at);
+    if (order.reverse) v = hn::Reverse(d, v);
+    v = lanes.scanned(v);
+    auto result = Op::combine_lanes(before, order.inclusive ? v : lanes.template moved_up<1>(v));
+    before = Op::combine_lanes(before, lanes.last(v));
+    if (order.reverse) result = hn::Reverse(d, result);
+    store_as(d, result, to + at);
+  }
+  total = hn::GetLane(before);
+  for (size_t i = n_whole; i < n; ++i) {
+    const size_t at = order.reverse ? n - 1 - i : i;
+    const A next = Op::combine(total, A(from[at]));
+    to[at] = E(order.inclusive ? next : total);
+    total = next;
+  }
+}
+
+template <class Op, class E, class A>
+void scan_columns(void* carries, const void* x, void* out, size_t n, bool inclusive) {
+  const hn::ScalableTag<A> d;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  A* total = static_cast<A*>(carries);
+  const E* from = static_cast<const E*>(x);
+  E* to = static_cast<E*>(out);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto before = hn::LoadU(d, total + i);
+    const auto next = Op::combine_lanes(before, load_as(d, from + i));
+    hn::StoreU(next, d, total + i);
+    store_as(d, inclusive ? next : before, to + i);
+  }
+  for (; i < n; ++i) {
+    const A before = total[i];
+    total[i] = Op::combine(before, A(from[i]));
+    to[i] = E(inclusive ? total[i] : before);
+  }
+}
+
+// Relative to what exponentials are summed: to zero if the largest element is infinite, because
+// inf - inf would be NaN.
+TARN_FN Pack<double> origin(Pack<double> largest) {
+  return select(math::isfinite(largest), largest, Pack<double>(0.0));
+}
+
+void log_terms(const double* largest_before, const double* largest, const double* x, double* scale,
+               double* term, size_t n) {
+  constexpr size_t kLanes = Pack<double>::kLanes;
+  for (size_t i = 0; i < n; i += kLanes) {
+    const Pack<double> zero = origin(load(largest + i));
+    store(scale + i, exp(load(largest_before + i) - zero));
+    store(term + i, exp(load(x + i) - zero));
+  }
+}
+
+void log_sums(const double* largest, const double* sum, double* out, size_t n) {
+  constexpr size_t kLanes = Pack<double>::kLanes;
+  for (size_t i = 0; i < n; i += kLanes) {
+    store(out + i, origin(load(largest + i)) + log(load(sum + i)));
+  }
+}
+
+}  // namespace
+
+void add_scan_kernels(cpu::ScanKernels& kernels) {
+  const auto add = [&]<class Op, class E, class A>(ScanOp op, Op, type_tag<E>, type_tag<A>) {
+    const int dtype = int(dtype_of<E>.val());
+    kernels.run[int(op)][dtype] = scan_run<Op, E, A>;
+    kernels.columns[int(op)][dtype] = scan_columns<Op, E, A>;
+  };
+  const type_tag<float> of_float;
+  const type_tag<double> of_double;
+  add(ScanOp::cummax, Max(), of_float, of_float);
+  add(ScanOp::cummax, Max(), of_double, of_double);
+  add(ScanOp::cummin, Min(), of_float, of_float);
+  add(ScanOp::cummin, Min(), of_double, of_double);
+  add(ScanOp::cumprod, Prod(), of_float, of_double);
+  add(ScanOp::cumprod, Prod(), of_double, of_double);
+  add(ScanOp::cumsum, Sum(), of_float, of_double);
+  add(ScanOp::cumsum, Sum(), of_double, of_double);
+  kernels.log_terms = log_terms;
+  kernels.log_sums = log_sums;
+}
+
+}  // namespace tarn::HWY_NAMESPACE
