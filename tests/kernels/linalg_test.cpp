@@ -1,186 +1,159 @@
 #include "tarn/kernels/cpu/linalg.h"
 
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <functional>
-
-#include "tarn/base/failure.h"
-#include "tests/kernels/test_array.h"
+#include "tests/kernels/matrices.h"
 
 namespace tarn {
 namespace {
-
-template <class T>
-constexpr double kTolerance = sizeof(T) == 4 ? 2e-4 : 1e-12;
-
-// A batch of matrices, row by row, in double.
-struct Matrices {
-  int64_t batch, rows, cols;
-  std::vector<double> values;
-
-  double& at(int64_t i, int64_t r, int64_t c) { return values[(i * rows + r) * cols + c]; }
-};
-
-Matrices make(int64_t batch, int64_t rows, int64_t cols) {
-  return {batch, rows, cols, std::vector<double>(batch * rows * cols)};
-}
-
-template <class T>
-Matrices read(TestArray& array) {
-  const Shape& shape = array.shape();
-  const int64_t rows = shape[shape.size() - 2];
-  const int64_t cols = shape.back();
-  const auto elements = array.elements<T>();
-  return {rows * cols == 0 ? 0 : static_cast<int64_t>(elements.size()) / (rows * cols),
-          rows,
-          cols,
-          {elements.begin(), elements.end()}};
-}
-
-Matrices multiply(Matrices a, Matrices b) {
-  Matrices product = make(a.batch, a.rows, b.cols);
-  for (int64_t i = 0; i < a.batch; ++i) {
-    for (int64_t r = 0; r < a.rows; ++r) {
-      for (int64_t p = 0; p < a.cols; ++p) {
-        for (int64_t c = 0; c < b.cols; ++c) product.at(i, r, c) += a.at(i, r, p) * b.at(i, p, c);
-      }
-    }
-  }
-  return product;
-}
-
-Matrices transposed(Matrices a) {
-  Matrices result = make(a.batch, a.cols, a.rows);
-  for (int64_t i = 0; i < a.batch; ++i) {
-    for (int64_t r = 0; r < a.rows; ++r) {
-      for (int64_t c = 0; c < a.cols; ++c) result.at(i, c, r) = a.at(i, r, c);
-    }
-  }
-  return result;
-}
-
-void expect_near(const Matrices& got, const Matrices& want, double tolerance) {
-  ASSERT_EQ(got.values.size(), want.values.size());
-  for (size_t i = 0; i < got.values.size(); ++i) {
-    ASSERT_NEAR(got.values[i], want.values[i], tolerance) << i;
-  }
-}
-
-// Well conditioned, but with rows in an order that needs pivoting.
-template <class T>
-TestArray random_matrices(std::mt19937& random, Shape batch, int n) {
-  Shape shape = std::move(batch);
-  shape.insert(shape.end(), {n, n});
-  TestArray a = TestArray::random_layout(dtype_of<T>, shape, random);
-  a.for_each<T>([&](T& x, int64_t position) {
-    const int64_t r = position / n % n;
-    const int64_t c = position % n;
-    x = T(pick(random, -100, 100)) / T(100 * std::sqrt(n)) + ((r + 1) % n == c ? T(3) : T(0));
-  });
-  return a;
-}
 
 template <class T>
 class Linalg : public testing::Test {};
 using Elements = testing::Types<float, double>;
 TYPED_TEST_SUITE(Linalg, Elements);
 
-// Calls f(shape of the batch, order).
-template <class F>
-void for_each_case(F f) {
-  for (const Shape& batch : {Shape{}, Shape{3}, Shape{2, 5}, Shape{0}}) {
-    for (int n : {0, 1, 2, 3, 7, 20}) f(batch, n);
-  }
-  f(Shape{}, 150);
-  f(Shape{2}, 130);
-  f(Shape{400}, 6);
-}
-
 TYPED_TEST(Linalg, inverse_times_matrix_is_identity) {
   using T = TypeParam;
   std::mt19937 random(1);
-  for_each_case([&](const Shape& batch, int n) {
-    TestArray a = random_matrices<T>(random, batch, n);
+  for_each_square([&](const Shape& batch, int n) {
+    TestArray a = random_invertible<T>(random, batch, n);
     TestArray to(dtype_of<T>, a.shape());
     cpu::inverse(a.view(), to.view());
-    Matrices identity = read<T>(to);
-    for (size_t i = 0; i < identity.values.size(); ++i) {
-      identity.values[i] = i / n % n == i % n ? 1 : 0;
-    }
-    expect_near(multiply(read<T>(a), read<T>(to)), identity, kTolerance<T>);
+    const Matrices inverse = read<T>(to);
+    expect_near(multiply(read<T>(a), inverse), identities(inverse.batch, n), kTolerance<T>);
   });
+}
+
+template <class T>
+TestArray random_columns(std::mt19937& random, const Shape& batch, int n, int k) {
+  return random_matrices<T>(random, batch, n, k);
 }
 
 TYPED_TEST(Linalg, solve_fits_the_right_hand_sides) {
   using T = TypeParam;
   std::mt19937 random(2);
   for (int k : {1, 2, 9}) {
-    for_each_case([&](Shape batch, int n) {
-      TestArray a = random_matrices<T>(random, batch, n);
-      batch.insert(batch.end(), {n, k});
-      TestArray b = TestArray::random_layout(dtype_of<T>, batch, random);
-      b.for_each<T>([&](T& x, int64_t) { x = T(pick(random, -100, 100)) / T(100); });
-      TestArray to(dtype_of<T>, batch);
+    for_each_square([&](const Shape& batch, int n) {
+      TestArray a = random_invertible<T>(random, batch, n);
+      TestArray b = random_columns<T>(random, batch, n, k);
+      TestArray to(dtype_of<T>, b.shape());
       cpu::solve(a.view(), b.view(), to.view());
       expect_near(multiply(read<T>(a), read<T>(to)), read<T>(b), kTolerance<T>);
     });
   }
 }
 
-TYPED_TEST(Linalg, cholesky_factors_reproduce_the_matrix) {
+TYPED_TEST(Linalg, one_matrix_solves_a_batch) {
   using T = TypeParam;
   std::mt19937 random(3);
+  for (int n : {4, 140}) {
+    TestArray a = random_invertible<T>(random, {2, 1}, n);
+    a.broadcast_to({2, 6, n, n});
+    TestArray b = random_columns<T>(random, {2, 6}, n, 3);
+    TestArray to(dtype_of<T>, b.shape());
+    cpu::solve(a.view(), b.view(), to.view());
+    expect_near(multiply(read<T>(a), read<T>(to)), read<T>(b), kTolerance<T>);
+  }
+}
+
+// One triangle, and a strong diagonal; something else in the other triangle.
+template <class T>
+TestArray random_triangles(std::mt19937& random, const Shape& batch, int n, bool upper) {
+  TestArray a = random_matrices<T>(random, batch, n, n);
+  a.for_each<T>([&](T& x, int64_t position) {
+    const int64_t r = position / n % n;
+    const int64_t c = position % n;
+    if (r == c) x += T(3);
+    if (upper ? c < r : c > r) x = T(NAN);
+  });
+  return a;
+}
+
+template <class T>
+Matrices read_triangle(TestArray& a, bool upper) {
+  Matrices result = read<T>(a);
+  for (int64_t i = 0; i < result.batch; ++i) {
+    for (int64_t r = 0; r < result.rows; ++r) {
+      for (int64_t c = 0; c < result.cols; ++c) {
+        if (upper ? c < r : c > r) result.at(i, r, c) = 0;
+      }
+    }
+  }
+  return result;
+}
+
+TYPED_TEST(Linalg, triangular_inverse_reads_and_writes_one_triangle) {
+  using T = TypeParam;
+  std::mt19937 random(4);
   for (const bool upper : {false, true}) {
-    for_each_case([&](const Shape& batch, int n) {
-      TestArray root = random_matrices<T>(random, batch, n);
-      Matrices a = multiply(read<T>(root), transposed(read<T>(root)));
+    for_each_square([&](const Shape& batch, int n) {
+      TestArray a = random_triangles<T>(random, batch, n, upper);
+      TestArray to(dtype_of<T>, a.shape());
+      cpu::triangular_inverse(a.view(), upper, to.view());
+      const Matrices inverse = read<T>(to);
+      expect_triangle(inverse, upper);
+      expect_near(multiply(read_triangle<T>(a, upper), inverse), identities(inverse.batch, n),
+                  kTolerance<T>);
+    });
+  }
+}
+
+TYPED_TEST(Linalg, solve_triangular_fits_the_right_hand_sides) {
+  using T = TypeParam;
+  std::mt19937 random(5);
+  for (const bool upper : {false, true}) {
+    for (int k : {1, 4}) {
+      for_each_square([&](const Shape& batch, int n) {
+        TestArray a = random_triangles<T>(random, batch, n, upper);
+        TestArray b = random_columns<T>(random, batch, n, k);
+        TestArray to(dtype_of<T>, b.shape());
+        cpu::solve_triangular(a.view(), b.view(), upper, to.view());
+        expect_near(multiply(read_triangle<T>(a, upper), read<T>(to)), read<T>(b), kTolerance<T>);
+      });
+    }
+  }
+}
+
+// Rows or columns of adjacent elements, and neither.
+TYPED_TEST(Linalg, solve_triangular_reads_views_of_larger_matrices) {
+  using T = TypeParam;
+  std::mt19937 random(6);
+  constexpr int kN = 30;
+  const int64_t capacity = int64_t{4} * kN * kN * 2;
+  for (const Strides& strides : {Strides{2 * kN, 1}, Strides{1, 2 * kN}, Strides{4 * kN, 2}}) {
+    for (const bool upper : {false, true}) {
+      TestArray values = random_triangles<T>(random, {}, kN, upper);
+      TestArray a(dtype_of<T>, Layout{{kN, kN}, strides, 0}, capacity);
+      a.set(values.elements<T>());
+      TestArray b = random_columns<T>(random, {}, kN, 3);
+      TestArray to(dtype_of<T>, b.shape());
+      cpu::solve_triangular(a.view(), b.view(), upper, to.view());
+      expect_near(multiply(read_triangle<T>(a, upper), read<T>(to)), read<T>(b), kTolerance<T>);
+    }
+  }
+}
+
+TYPED_TEST(Linalg, cholesky_factors_reproduce_the_matrix) {
+  using T = TypeParam;
+  std::mt19937 random(7);
+  for (const bool upper : {false, true}) {
+    for_each_square([&](const Shape& batch, int n) {
+      TestArray root = random_invertible<T>(random, batch, n);
+      Matrices a = multiply(read<T>(root), adjoint(read<T>(root)));
       TestArray input = TestArray::random_layout(dtype_of<T>, root.shape(), random);
       // The triangle that is not read holds something else.
       input.for_each<T>([&](T& x, int64_t position) {
         const int64_t r = position / n % n;
         const int64_t c = position % n;
-        x = (upper ? c < r : c > r) ? T(77) : T(a.values[static_cast<size_t>(position)]);
+        x = (upper ? c < r : c > r) ? T(NAN) : T(a.values[static_cast<size_t>(position)].real());
       });
       TestArray to(dtype_of<T>, root.shape());
       cpu::cholesky(input.view(), upper, to.view());
-      Matrices factor = read<T>(to);
-      for (int64_t i = 0; i < factor.batch; ++i) {
-        for (int64_t r = 0; r < n; ++r) {
-          for (int64_t c = 0; c < r; ++c) {
-            ASSERT_EQ(upper ? factor.at(i, r, c) : factor.at(i, c, r), 0);
-          }
-        }
-      }
+      const Matrices factor = read<T>(to);
+      expect_triangle(factor, upper);
       const Matrices product =
-          upper ? multiply(transposed(factor), factor) : multiply(factor, transposed(factor));
+          upper ? multiply(adjoint(factor), factor) : multiply(factor, adjoint(factor));
       expect_near(product, a, 20 * kTolerance<T>);
     });
   }
-}
-
-std::string failure_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const OperationError& e) {
-    EXPECT_EQ(e.kind(), FailureKind::numerical);
-    return e.what();
-  }
-  return "none";
-}
-
-// Identities, but for what `spoil` makes of the elements of one.
-TestArray spoiled(const Shape& batch, int n, int64_t matrix, auto spoil) {
-  Shape shape = batch;
-  shape.insert(shape.end(), {n, n});
-  TestArray a(float64, shape);
-  a.for_each<double>([&](double& x, int64_t position) {
-    const int64_t r = position / n % n;
-    const int64_t c = position % n;
-    x = r == c ? 1 : 0;
-    if (position / (n * n) == matrix) spoil(x, r, c);
-  });
-  return a;
 }
 
 TEST(LinalgFailure, singular) {
@@ -191,6 +164,11 @@ TEST(LinalgFailure, singular) {
             "[inv] matrix 3 of the batch is singular (U[4,4] is exactly zero)");
   EXPECT_EQ(failure_of([&] { cpu::solve(batch.view(), to.view(), to.view()); }),
             "[solve] matrix 3 of the batch is singular (U[4,4] is exactly zero)");
+  EXPECT_EQ(failure_of([&] { cpu::triangular_inverse(batch.view(), true, to.view()); }),
+            "[tri_inv] matrix 3 of the batch is singular (its element [4,4] is exactly zero)");
+  EXPECT_EQ(
+      failure_of([&] { cpu::solve_triangular(batch.view(), to.view(), false, to.view()); }),
+      "[solve_triangular] matrix 3 of the batch is singular (its element [4,4] is exactly zero)");
   TestArray one = spoiled({}, 200, 0, zero_pivot);
   TestArray large(float64, {200, 200});
   EXPECT_EQ(failure_of([&] { cpu::inverse(one.view(), large.view()); }),
@@ -209,22 +187,36 @@ TEST(LinalgFailure, not_positive_definite) {
 }
 
 TEST(LinalgFailure, not_finite) {
+  const std::string why = " the matrix has an element that is not finite";
   for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     for (const int n : {3, 140}) {
       TestArray a = spoiled({}, n, 0, [&](double& x, int64_t r, int64_t c) {
         if (r == 1 && c == 0) x = bad;
       });
       TestArray to(float64, {n, n});
-      EXPECT_EQ(failure_of([&] { cpu::inverse(a.view(), to.view()); }),
-                "[inv] the matrix has an element that is not finite");
-      EXPECT_EQ(failure_of([&] { cpu::solve(a.view(), to.view(), to.view()); }),
-                "[solve] the matrix has an element that is not finite");
-      EXPECT_EQ(failure_of([&] { cpu::cholesky(a.view(), false, to.view()); }),
-                "[cholesky] the matrix has an element that is not finite");
-      // The upper factor does not read that element.
-      EXPECT_EQ(failure_of([&] { cpu::cholesky(a.view(), true, to.view()); }), "none");
+      EXPECT_EQ(failure_of([&] { cpu::inverse(a.view(), to.view()); }), "[inv]" + why);
+      EXPECT_EQ(failure_of([&] { cpu::solve(a.view(), to.view(), to.view()); }), "[solve]" + why);
+      // What reads one triangle does not mind the other.
+      for (const bool upper : {false, true}) {
+        const auto name = [&](const char* op) { return upper ? "none" : op + why; };
+        EXPECT_EQ(failure_of([&] { cpu::cholesky(a.view(), upper, to.view()); }),
+                  name("[cholesky]"));
+        EXPECT_EQ(failure_of([&] { cpu::triangular_inverse(a.view(), upper, to.view()); }),
+                  name("[tri_inv]"));
+        EXPECT_EQ(failure_of([&] { cpu::solve_triangular(a.view(), to.view(), upper, to.view()); }),
+                  name("[solve_triangular]"));
+      }
     }
   }
+}
+
+TEST(LinalgFailure, overflow) {
+  TestArray a = spoiled({}, 2, 0, [](double& x, int64_t r, int64_t c) { x = r == c ? 1e-310 : 0; });
+  TestArray to(float64, {2, 2});
+  EXPECT_EQ(failure_of([&] { cpu::inverse(a.view(), to.view()); }),
+            "[inv] the matrix has a result that overflows");
+  EXPECT_EQ(failure_of([&] { cpu::triangular_inverse(a.view(), true, to.view()); }),
+            "[tri_inv] the matrix has a result that overflows");
 }
 
 TEST(LinalgFailure, the_first_matrix_is_reported_whatever_the_order_of_tasks) {

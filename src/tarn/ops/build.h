@@ -25,9 +25,27 @@ inline array make_node(Op op, Stream stream, Shape shape, Dtype dtype,
   return array(std::move(node), 0);
 }
 
+// A node of several outputs, of which shapes and dtypes are given.
+inline std::vector<array> make_node(Op op, Stream stream, std::vector<NodeOutput> outputs,
+                                    const std::vector<array>& inputs) {
+  array first =
+      make_node(std::move(op), stream, std::move(outputs[0].shape), outputs[0].dtype, inputs);
+  for (size_t i = 1; i < outputs.size(); ++i) {
+    first.node().add_output(std::move(outputs[i].shape), outputs[i].dtype);
+  }
+  return first.outputs();
+}
+
 // Counted from the front. Throws Exception for an axis out of range.
 template <class Exception = std::invalid_argument>
 int normalize_axis(int axis, int ndim, const char* op);
+
+// The last `n` axes left out.
+inline Shape without_last(const Shape& shape, int n) {
+  return Shape(shape.begin(), shape.end() - n);
+}
+// Matrices with their leading axes broadcast to `batch`.
+array with_batch(const array& matrices, Shape batch, StreamOrDevice s);
 
 // Sorted, counted from the front. Throws Exception for an axis out of range and
 // std::invalid_argument for one that is named twice.

@@ -5,6 +5,7 @@
 #include "tarn/ops/creation.h"
 #include "tarn/ops/indexing.h"
 #include "tarn/ops/linalg.h"
+#include "tarn/ops/matmul.h"
 #include "tarn/ops/op.h"
 #include "tarn/ops/pad.h"
 #include "tarn/ops/reduce.h"
@@ -17,16 +18,26 @@
   X(ArgReduce)             \
   X(Cholesky)              \
   X(Concatenate)           \
+  X(Determinant)           \
+  X(Eig)                   \
+  X(Eigh)                  \
   X(Eye)                   \
   X(Inverse)               \
+  X(LogDeterminant)        \
+  X(Lu)                    \
+  X(LuFactor)              \
   X(Matmul)                \
   X(Pad)                   \
+  X(Qr)                    \
   X(Reduce)                \
   X(Scan)                  \
   X(Softmax)               \
   X(Solve)                 \
+  X(SolveTriangular)       \
+  X(Svd)                   \
   X(Take)                  \
-  X(TensorStats)
+  X(TensorStats)           \
+  X(TriangularInverse)
 
 namespace tarn {
 

@@ -26,21 +26,43 @@ void run(const ops::ArgReduce& op, Views in, Views out) {
 }
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
+void run(const ops::Determinant&, Views in, Views out) { determinant(in[0], out[0]); }
+void run(const ops::Eig&, Views in, Views out) {
+  eig(in[0], out[0], out.size() > 1 ? &out[1] : nullptr);
+}
+void run(const ops::Eigh& op, Views in, Views out) {
+  eigh(in[0], op.upper, out[0], out.size() > 1 ? &out[1] : nullptr);
+}
 void run(const ops::Eye& op, Views, Views out) { eye(op.k, out[0]); }
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
+void run(const ops::LogDeterminant&, Views in, Views out) {
+  log_determinant(in[0], out[0], out[1]);
+}
+void run(const ops::Lu&, Views in, Views out) { lu(in[0], out[0], out[1], out[2]); }
+void run(const ops::LuFactor&, Views in, Views out) { lu_factor(in[0], out[0], out[1]); }
 void run(const ops::Matmul&, Views in, Views out) { matmul(in[0], in[1], out[0]); }
 void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
 }
+void run(const ops::Qr&, Views in, Views out) { qr(in[0], out[0], out[1]); }
 void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
 void run(const ops::Scan& op, Views in, Views out) {
   scan(op.op, in[0], op.axis, op.order, out[0]);
 }
 void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
+void run(const ops::SolveTriangular& op, Views in, Views out) {
+  solve_triangular(in[0], in[1], op.upper, out[0]);
+}
+void run(const ops::Svd&, Views in, Views out) {
+  out.size() == 1 ? svd(in[0], nullptr, out[0], nullptr) : svd(in[0], &out[0], out[1], &out[2]);
+}
 void run(const ops::Take& op, Views in, Views out) { take(in[0], in[1], op.axis, out[0]); }
 void run(const ops::TensorStats& op, Views in, Views out) {
   tensor_stats(op.format, in[0], out[0]);
+}
+void run(const ops::TriangularInverse& op, Views in, Views out) {
+  triangular_inverse(in[0], op.upper, out[0]);
 }
 
 template <class T>
