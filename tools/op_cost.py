@@ -8,7 +8,7 @@ from pathlib import Path
 
 from source_tree import Finding, arguments, code, files, report
 
-FAMILIES = ("unary", "binary", "ternary")
+FAMILIES = ("unary", "elementary", "binary", "ternary")
 MAX_FILES = 2
 
 # These layers cannot see a declaration, and math/ shares names such as Add with Highway.

@@ -95,10 +95,11 @@ TEST_F(Isa, elementwise_operations_agree) {
       visit(dtype, [&]<class T>(type_tag<T>) {
         const Pairs<T> pairs = sample<T>(random, traits.domain);
         for_each_narrower([&](const KernelTable& table) {
-          const bool is_bool = result_dtype(traits.dtypes, dtype) == bool_;
-          (is_bool ? compare<T, bool> : compare<T, T>)(table.elementwise[op][val],
-                                                       widest().elementwise[op][val], pairs,
-                                                       traits.info.name);
+          const auto compare_results = [&]<class R>(type_tag<R>) {
+            compare<T, R>(table.elementwise[op][val], widest().elementwise[op][val], pairs,
+                          traits.info.name);
+          };
+          visit(result_dtype(traits.dtypes, dtype), compare_results);
         });
       });
     }

@@ -160,7 +160,7 @@ struct Case {
     const ElementwiseTraits& traits = traits_of(op);
     const Dtype promoted = kAllDtypes[int(program.dtype_of_value(a))];
     const Dtype computed = compute_dtype(traits.dtypes, promoted);
-    if (!(traits.dtypes.accepts & kind_of(promoted))) return;
+    if (!accepts(traits.dtypes, promoted) || !computes_in(traits.dtypes, computed)) return;
     const TileValue x = as(a, computed);
     const TileValue y = traits.arity > 1 ? as(any_value(random), computed) : x;
     if (op == ElementwiseOp::where) {

@@ -27,13 +27,52 @@ inline float abs(complex64_t x) { return float(std::abs(complex_math::widen(x)))
   inline complex64_t name(complex64_t x) {                          \
     return complex_math::narrow(std::name(complex_math::widen(x))); \
   }
+TARN_COMPLEX_FUNCTION(acos)
+TARN_COMPLEX_FUNCTION(acosh)
+TARN_COMPLEX_FUNCTION(asin)
+TARN_COMPLEX_FUNCTION(asinh)
+TARN_COMPLEX_FUNCTION(atan)
+TARN_COMPLEX_FUNCTION(atanh)
 TARN_COMPLEX_FUNCTION(cos)
+TARN_COMPLEX_FUNCTION(cosh)
 TARN_COMPLEX_FUNCTION(exp)
 TARN_COMPLEX_FUNCTION(log)
+TARN_COMPLEX_FUNCTION(log10)
 TARN_COMPLEX_FUNCTION(sin)
+TARN_COMPLEX_FUNCTION(sinh)
 TARN_COMPLEX_FUNCTION(sqrt)
+TARN_COMPLEX_FUNCTION(tan)
 TARN_COMPLEX_FUNCTION(tanh)
 #undef TARN_COMPLEX_FUNCTION
+
+inline complex64_t log2(complex64_t x) {
+  return complex_math::narrow(std::log(complex_math::widen(x)) / std::log(2.0));
+}
+
+namespace complex_math {
+
+inline Wide log1p(Wide z) {
+  const Wide sum = 1.0 + z;
+  if (std::abs(z) > 0.5) return std::log(sum);
+  // |1 + z|^2 - 1, without the 1 beside which a small z would be lost.
+  const double excess = z.real() * (2 + z.real()) + z.imag() * z.imag();
+  return {0.5 * std::log1p(excess), std::arg(sum)};
+}
+
+}  // namespace complex_math
+
+inline complex64_t log1p(complex64_t x) {
+  return complex_math::narrow(complex_math::log1p(complex_math::widen(x)));
+}
+
+// Of the operand with the larger real part, so that no exponential overflows.
+inline complex64_t logaddexp(complex64_t x, complex64_t y) {
+  if (x.real() < y.real()) return logaddexp(y, x);
+  if (std::isinf(x.real()) && y.real() == y.real()) return x;
+  const complex_math::Wide larger = complex_math::widen(x);
+  const complex_math::Wide ratio = std::exp(complex_math::widen(y) - larger);
+  return complex_math::narrow(larger + complex_math::log1p(ratio));
+}
 
 // 1 where y is 0, 0 where only x is; exp(y log x) has NaN there.
 inline complex64_t pow(complex64_t x, complex64_t y) {
@@ -45,6 +84,10 @@ inline complex64_t pow(complex64_t x, complex64_t y) {
 inline complex64_t round_even(complex64_t x) {
   return {round_even(x.real()), round_even(x.imag())};
 }
+
+inline float real(complex64_t x) { return x.real(); }
+inline float imag(complex64_t x) { return x.imag(); }
+inline complex64_t conjugate(complex64_t x) { return {x.real(), -x.imag()}; }
 
 inline bool isnan(complex64_t x) { return std::isnan(x.real()) || std::isnan(x.imag()); }
 inline bool isinf(complex64_t x) { return std::isinf(x.real()) || std::isinf(x.imag()); }

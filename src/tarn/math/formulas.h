@@ -3,26 +3,59 @@
 // for T serves packs too.
 #pragma once
 
-#include "tarn/math/approx.h"
+#include "tarn/math/error_function.h"
+#include "tarn/math/exponential.h"
+#include "tarn/math/float8.h"
+#include "tarn/math/logarithm.h"
 #include "tarn/math/scalar.h"
+#include "tarn/math/trigonometry.h"
 #if !defined(__CUDACC__) && !defined(__CUDACC_RTC__)
 #include "tarn/math/complex_formulas.h"
 #endif
 
 namespace tarn::math {
 
-TARN_FN float exp(float x) { return approx::exp(x); }
-TARN_FN float log(float x) { return approx::log(x); }
-TARN_FN float sin(float x) { return approx::sin(x); }
-TARN_FN float cos(float x) { return approx::cos(x); }
-TARN_FN float tanh(float x) { return approx::tanh(x); }
-TARN_FN float erf(float x) { return approx::erf(x); }
-TARN_FN double exp(double x) { return approx::exp(x); }
-TARN_FN double log(double x) { return approx::log(x); }
-TARN_FN double sin(double x) { return ::sin(x); }
-TARN_FN double cos(double x) { return ::cos(x); }
-TARN_FN double tanh(double x) { return ::tanh(x); }
-TARN_FN double erf(double x) { return ::erf(x); }
+// Functions of one operand: those that are written for float alone, of double the C library's; and
+// those that are written for both.
+#define TARN_FLOAT_FUNCTIONS(X) \
+  X(acos)                       \
+  X(acosh)                      \
+  X(asin)                       \
+  X(asinh)                      \
+  X(atan)                       \
+  X(atanh)                      \
+  X(cos)                        \
+  X(cosh)                       \
+  X(erf)                        \
+  X(expm1)                      \
+  X(log10)                      \
+  X(log2)                       \
+  X(sin)                        \
+  X(sinh)                       \
+  X(tan)                        \
+  X(tanh)
+#define TARN_FLOAT_AND_DOUBLE_FUNCTIONS(X) \
+  X(exp)                                   \
+  X(log)                                   \
+  X(log1p)
+
+#define TARN_SCALAR_FUNCTION(name)                        \
+  TARN_FN float name(float x) { return approx::name(x); } \
+  TARN_FN double name(double x) { return ::name(x); }
+TARN_FLOAT_FUNCTIONS(TARN_SCALAR_FUNCTION)
+#undef TARN_SCALAR_FUNCTION
+#define TARN_SCALAR_FUNCTION(name)                        \
+  TARN_FN float name(float x) { return approx::name(x); } \
+  TARN_FN double name(double x) { return approx::name(x); }
+TARN_FLOAT_AND_DOUBLE_FUNCTIONS(TARN_SCALAR_FUNCTION)
+#undef TARN_SCALAR_FUNCTION
+
+TARN_FN float erfinv(float x) { return approx::erfinv(x); }
+TARN_FN double erfinv(double x) { return approx::erfinv_of_double(x); }
+TARN_FN float atan2(float y, float x) { return approx::atan2(y, x); }
+TARN_FN double atan2(double y, double x) { return ::atan2(y, x); }
+TARN_FN float logaddexp(float x, float y) { return approx::logaddexp(x, y); }
+TARN_FN double logaddexp(double x, double y) { return approx::logaddexp(x, y); }
 
 template <class T>
 TARN_FN T sigmoid(T x) {
@@ -48,6 +81,12 @@ TARN_FN auto isfinite(T x) {
   } else {
     return x == x;
   }
+}
+
+// Of a real x; complex_formulas.h has those of complex numbers.
+template <class T>
+TARN_FN T imag(T) {
+  return T(0);
 }
 
 // -1, 0 or 1; 0 of NaN.

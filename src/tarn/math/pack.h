@@ -204,27 +204,15 @@ TARN_FN Pack<E> trunc(Pack<E> x) {
 }
 template <class E>
 TARN_FN Pack<E> floor(Pack<E> x) {
-  if constexpr (kIsFloatLane<E>) {
-    return hn::Floor(x.v);
-  } else {
-    return x;
-  }
+  return hn::Floor(x.v);
 }
 template <class E>
 TARN_FN Pack<E> ceil(Pack<E> x) {
-  if constexpr (kIsFloatLane<E>) {
-    return hn::Ceil(x.v);
-  } else {
-    return x;
-  }
+  return hn::Ceil(x.v);
 }
 template <class E>
 TARN_FN Pack<E> round_even(Pack<E> x) {
-  if constexpr (kIsFloatLane<E>) {
-    return hn::Round(x.v);
-  } else {
-    return x;
-  }
+  return hn::Round(x.v);
 }
 template <class E>
 TARN_FN Pack<E> abs(Pack<E> x) {
@@ -271,24 +259,33 @@ TARN_FN Pack<float> in_double(F f, Pack<float> x, Pack<float> y) {
 }
 
 // Elementary functions: our own formulas, or for double those of the C library.
-template <class E>
-TARN_FN Pack<E> exp(Pack<E> x) {
-  return math::approx::exp(x);
-}
-template <class E>
-TARN_FN Pack<E> log(Pack<E> x) {
-  return math::approx::log(x);
-}
 #define TARN_PACK_FUNCTION(name)                                            \
   TARN_FN Pack<float> name(Pack<float> x) { return math::approx::name(x); } \
   TARN_FN Pack<double> name(Pack<double> x) {                               \
     return lanewise([](double lane) { return ::name(lane); }, x);           \
   }
-TARN_PACK_FUNCTION(cos)
-TARN_PACK_FUNCTION(erf)
-TARN_PACK_FUNCTION(sin)
-TARN_PACK_FUNCTION(tanh)
+TARN_FLOAT_FUNCTIONS(TARN_PACK_FUNCTION)
 #undef TARN_PACK_FUNCTION
+#define TARN_PACK_FUNCTION(name)    \
+  template <class E>                \
+  TARN_FN Pack<E> name(Pack<E> x) { \
+    return math::approx::name(x);   \
+  }
+TARN_FLOAT_AND_DOUBLE_FUNCTIONS(TARN_PACK_FUNCTION)
+#undef TARN_PACK_FUNCTION
+
+TARN_FN Pack<float> erfinv(Pack<float> x) { return math::approx::erfinv(x); }
+TARN_FN Pack<double> erfinv(Pack<double> x) {
+  return lanewise([](double lane) { return math::erfinv(lane); }, x);
+}
+TARN_FN Pack<float> atan2(Pack<float> y, Pack<float> x) { return math::approx::atan2(y, x); }
+TARN_FN Pack<double> atan2(Pack<double> y, Pack<double> x) {
+  return lanewise([](double lane_y, double lane_x) { return ::atan2(lane_y, lane_x); }, y, x);
+}
+template <class E>
+TARN_FN Pack<E> logaddexp(Pack<E> x, Pack<E> y) {
+  return math::approx::logaddexp(x, y);
+}
 
 template <class E>
 TARN_FN Pack<E> floor_divide(Pack<E> x, Pack<E> y) {
@@ -329,4 +326,5 @@ template <class E>
 struct tarn::math::Numeric<tarn::HWY_NAMESPACE::Pack<E>> {
   using Lane = E;
   using Int = tarn::HWY_NAMESPACE::Pack<std::conditional_t<sizeof(E) == 8, int64_t, int32_t>>;
+  using Float = tarn::HWY_NAMESPACE::Pack<std::conditional_t<sizeof(E) == 8, double, float>>;
 };

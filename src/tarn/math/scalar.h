@@ -18,8 +18,8 @@ inline constexpr bool kIsFloat<float> = true;
 template <>
 inline constexpr bool kIsFloat<double> = true;
 
-// What T is made of (a scalar of itself, a pack of its lanes), and the integer type of the same
-// shape.
+// What T is made of (a scalar of itself, a pack of its lanes), and the integer or float type of the
+// same shape.
 template <class T>
 struct Numeric {
   using Lane = T;
@@ -34,10 +34,17 @@ struct Numeric<double> {
   using Lane = double;
   using Int = int64_t;
 };
+template <>
+struct Numeric<int32_t> {
+  using Lane = int32_t;
+  using Float = float;
+};
 template <class T>
 using LaneOf = typename Numeric<T>::Lane;
 template <class T>
 using IntOf = typename Numeric<T>::Int;
+template <class T>
+using FloatOf = typename Numeric<T>::Float;
 
 TARN_FN int32_t bits(float x) { return __builtin_bit_cast(int32_t, x); }
 TARN_FN int64_t bits(double x) { return __builtin_bit_cast(int64_t, x); }
@@ -53,7 +60,6 @@ TARN_FN double sqrt(double x) { return ::sqrt(x); }
 TARN_FN float trunc(float x) { return ::truncf(x); }
 TARN_FN double trunc(double x) { return ::trunc(x); }
 
-// Integers are their own floor, ceiling and rounding.
 TARN_FN float floor(float x) { return ::floorf(x); }
 TARN_FN double floor(double x) { return ::floor(x); }
 TARN_FN float ceil(float x) { return ::ceilf(x); }
@@ -61,19 +67,6 @@ TARN_FN double ceil(double x) { return ::ceil(x); }
 // Requires: the rounding mode is to nearest, as it is unless a program changed it.
 TARN_FN float round_even(float x) { return ::rintf(x); }
 TARN_FN double round_even(double x) { return ::rint(x); }
-template <class T>
-TARN_FN T floor(T x) {
-  return x;
-}
-template <class T>
-TARN_FN T ceil(T x) {
-  return x;
-}
-template <class T>
-TARN_FN T round_even(T x) {
-  return x;
-}
-
 TARN_FN float abs(float x) { return ::fabsf(x); }
 TARN_FN double abs(double x) { return ::fabs(x); }
 template <class T>

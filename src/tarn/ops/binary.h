@@ -7,6 +7,7 @@
 
 #define TARN_BINARY_OPS(X)       \
   X(add, Add)                    \
+  X(arctan2, ArcTan2)            \
   X(bitwise_and, BitwiseAnd)     \
   X(bitwise_or, BitwiseOr)       \
   X(bitwise_xor, BitwiseXor)     \
@@ -18,6 +19,7 @@
   X(left_shift, LeftShift)       \
   X(less, Less)                  \
   X(less_equal, LessEqual)       \
+  X(logaddexp, LogAddExp)        \
   X(logical_and, LogicalAnd)     \
   X(logical_or, LogicalOr)       \
   X(maximum, Maximum)            \
@@ -71,6 +73,16 @@ struct Add {
   template <class T>
   TARN_FN static T apply(T x, T y) {
     return T(x + y);
+  }
+};
+
+struct ArcTan2 {
+  static constexpr OpInfo info{"arctan2", "x, y", "Angle of the point (y, x) from the axis of y."};
+  static constexpr DtypeRule dtypes = kFloatResult.without(kComplexKind);
+  static constexpr Domain domain{};
+  template <class T>
+  TARN_FN static T apply(T x, T y) {
+    return atan2(x, y);
   }
 };
 
@@ -155,6 +167,16 @@ struct LessEqual {
   template <class T>
   TARN_FN static auto apply(T x, T y) {
     return x <= y;
+  }
+};
+
+struct LogAddExp {
+  static constexpr OpInfo info{"logaddexp", "x, y", "log(exp(x) + exp(y)), without overflow."};
+  static constexpr DtypeRule dtypes = kFloatResult;
+  static constexpr Domain domain{-80, 80};
+  template <class T>
+  TARN_FN static T apply(T x, T y) {
+    return logaddexp(x, y);
   }
 };
 

@@ -1,5 +1,5 @@
-// The closed set of elementwise operations, derived from the lists in unary.h, binary.h and
-// ternary.h.
+// The closed set of elementwise operations, derived from the lists in unary.h, elementary.h,
+// binary.h and ternary.h.
 #pragma once
 
 #include <cstdint>
@@ -84,6 +84,11 @@ constexpr DtypeKinds kind_of(Dtype::Val dtype) {
   }
 }
 
+constexpr bool accepts(const DtypeRule& rule, Dtype promoted) {
+  if (rule.compute == DtypeRule::Compute::byte) return promoted == uint8;
+  return (rule.accepts & kind_of(promoted)) != 0;
+}
+
 // The dtype that operands of the promoted dtype are cast to before the operation.
 constexpr Dtype compute_dtype(const DtypeRule& rule, Dtype promoted) {
   const DtypeKinds kind = kind_of(promoted);
@@ -94,10 +99,19 @@ constexpr Dtype compute_dtype(const DtypeRule& rule, Dtype promoted) {
       return kind == kBoolKind ? uint8 : promoted;
     case DtypeRule::Compute::boolean:
       return bool_;
+    case DtypeRule::Compute::float32:
+      return float32;
+    case DtypeRule::Compute::byte:
     case DtypeRule::Compute::promoted:
       break;
   }
   return promoted;
+}
+
+// Whether there are kernels for operands of this dtype.
+constexpr bool computes_in(const DtypeRule& rule, Dtype dtype) {
+  return accepts(rule, dtype) && compute_dtype(rule, dtype) == dtype &&
+         (rule.unchanged & kind_of(dtype)) == 0;
 }
 
 constexpr Dtype result_dtype(const DtypeRule& rule, Dtype computed) {
@@ -106,6 +120,10 @@ constexpr Dtype result_dtype(const DtypeRule& rule, Dtype computed) {
       return bool_;
     case DtypeRule::Result::real_part:
       return kind_of(computed) == kComplexKind ? float32 : computed;
+    case DtypeRule::Result::float32:
+      return float32;
+    case DtypeRule::Result::byte:
+      return uint8;
     case DtypeRule::Result::computed:
       break;
   }

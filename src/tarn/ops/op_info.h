@@ -19,6 +19,7 @@ inline constexpr DtypeKinds kFloatingKind = 8;
 inline constexpr DtypeKinds kComplexKind = 16;
 inline constexpr DtypeKinds kIntegerKinds = kUnsignedKind | kSignedKind;
 inline constexpr DtypeKinds kInexactKinds = kFloatingKind | kComplexKind;
+inline constexpr DtypeKinds kRealKinds = kBoolKind | kIntegerKinds | kFloatingKind;
 inline constexpr DtypeKinds kAllKinds = kBoolKind | kIntegerKinds | kInexactKinds;
 
 // Which inputs an operation takes, the dtype it computes in and the dtype of its result. "Promoted"
@@ -29,35 +30,27 @@ struct DtypeRule {
     promoted_float,    // as promoted; bool and integers become float32
     promoted_integer,  // as promoted; bool becomes uint8
     boolean,           // nonzero is true
+    float32,
+    byte,  // uint8, and no other dtype is accepted
   };
   enum class Result : unsigned char {
     computed,  // the dtype computed in
     boolean,
     real_part,  // as computed; complex64 becomes float32
+    float32,
+    byte,
   };
 
   DtypeKinds accepts = kAllKinds;
   Compute compute = Compute::promoted;
   Result result = Result::computed;
+  // What is its own result: there is nothing to compute.
+  DtypeKinds unchanged = 0;
 
   constexpr DtypeRule without(DtypeKinds kinds) const {
-    return {accepts & ~kinds, compute, result};
+    return {accepts & ~kinds, compute, result, unchanged};
   }
-
-  // The kinds of dtype that kernels must exist for.
-  constexpr DtypeKinds computed_kinds() const {
-    switch (compute) {
-      case Compute::promoted_float:
-        return (accepts & kInexactKinds) | kFloatingKind;
-      case Compute::promoted_integer:
-        return accepts & ~kBoolKind;
-      case Compute::boolean:
-        return kBoolKind;
-      case Compute::promoted:
-        break;
-    }
-    return accepts;
-  }
+  constexpr DtypeRule leaving(DtypeKinds kinds) const { return {accepts, compute, result, kinds}; }
 };
 
 inline constexpr DtypeRule kSameResult{};
@@ -65,6 +58,14 @@ inline constexpr DtypeRule kFloatResult{.compute = DtypeRule::Compute::promoted_
 inline constexpr DtypeRule kBoolResult{.result = DtypeRule::Result::boolean};
 inline constexpr DtypeRule kLogicalResult{.compute = DtypeRule::Compute::boolean,
                                           .result = DtypeRule::Result::boolean};
+// Of functions that round: what is no fraction stays.
+inline constexpr DtypeRule kRoundedResult{.unchanged = kBoolKind | kIntegerKinds};
+inline constexpr DtypeRule kToFp8Result{.accepts = kRealKinds,
+                                        .compute = DtypeRule::Compute::float32,
+                                        .result = DtypeRule::Result::byte};
+inline constexpr DtypeRule kFromFp8Result{.accepts = kUnsignedKind,
+                                          .compute = DtypeRule::Compute::byte,
+                                          .result = DtypeRule::Result::float32};
 inline constexpr DtypeRule kMagnitudeResult{.result = DtypeRule::Result::real_part};
 inline constexpr DtypeRule kBitwiseResult{.accepts = kBoolKind | kIntegerKinds};
 inline constexpr DtypeRule kShiftResult{.accepts = kBoolKind | kIntegerKinds,

@@ -3,35 +3,32 @@
 #pragma once
 
 #include "tarn/math/formulas.h"
+#include "tarn/ops/elementary.h"
 #include "tarn/ops/op_info.h"
 
 #define TARN_UNARY_OPS(X)          \
+  TARN_ELEMENTARY_OPS(X)           \
   X(abs, Abs)                      \
   X(bitwise_invert, BitwiseInvert) \
   X(ceil, Ceil)                    \
-  X(cos, Cos)                      \
-  X(erf, Erf)                      \
-  X(exp, Exp)                      \
+  X(conjugate, Conjugate)          \
   X(floor, Floor)                  \
+  X(from_fp8, FromFp8)             \
+  X(imag, Imag)                    \
   X(isfinite, IsFinite)            \
   X(isinf, IsInf)                  \
   X(isnan, IsNan)                  \
-  X(log, Log)                      \
   X(logical_not, LogicalNot)       \
   X(negative, Negative)            \
+  X(real, Real)                    \
+  X(reciprocal, Reciprocal)        \
   X(round, Round)                  \
-  X(rsqrt, Rsqrt)                  \
-  X(sigmoid, Sigmoid)              \
   X(sign, Sign)                    \
-  X(sin, Sin)                      \
-  X(sqrt, Sqrt)                    \
   X(square, Square)                \
-  X(tanh, Tanh)
+  X(to_fp8, ToFp8)                 \
+  X(trunc, Trunc)
 
 namespace tarn::ops {
-
-// Formulas name their functions unqualified: scalars find them here, packs in their own namespace.
-using namespace tarn::math;
 
 struct Abs {
   static constexpr OpInfo info{"abs", "x", "Magnitude of each element."};
@@ -66,7 +63,7 @@ struct BitwiseInvert {
 
 struct Ceil {
   static constexpr OpInfo info{"ceil", "x", "Smallest integer not below each element."};
-  static constexpr DtypeRule dtypes = kSameResult.without(kComplexKind);
+  static constexpr DtypeRule dtypes = kRoundedResult.without(kComplexKind);
   static constexpr Domain domain{};
   template <class T>
   TARN_FN static T apply(T x) {
@@ -74,43 +71,44 @@ struct Ceil {
   }
 };
 
-struct Cos {
-  static constexpr OpInfo info{"cos", "x", "Cosine of each element, in radians."};
-  static constexpr DtypeRule dtypes = kFloatResult;
+struct Conjugate {
+  static constexpr OpInfo info{"conjugate", "x",
+                               "Each element with the sign of its imaginary part changed."};
+  static constexpr DtypeRule dtypes = kSameResult.leaving(kRealKinds);
   static constexpr Domain domain{};
   template <class T>
   TARN_FN static T apply(T x) {
-    return cos(x);
-  }
-};
-
-struct Erf {
-  static constexpr OpInfo info{"erf", "x", "Error function of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult.without(kComplexKind);
-  static constexpr Domain domain{-5, 5};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return erf(x);
-  }
-};
-
-struct Exp {
-  static constexpr OpInfo info{"exp", "x", "Exponential of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{-80, 80};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return exp(x);
+    return conjugate(x);
   }
 };
 
 struct Floor {
   static constexpr OpInfo info{"floor", "x", "Largest integer not above each element."};
-  static constexpr DtypeRule dtypes = kSameResult.without(kComplexKind);
+  static constexpr DtypeRule dtypes = kRoundedResult.without(kComplexKind);
   static constexpr Domain domain{};
   template <class T>
   TARN_FN static T apply(T x) {
     return floor(x);
+  }
+};
+
+struct FromFp8 {
+  static constexpr OpInfo info{"from_fp8", "x", "Value of each 8-bit float (E4M3)."};
+  static constexpr DtypeRule dtypes = kFromFp8Result;
+  static constexpr Domain domain{};
+  template <class T>
+  TARN_FN static auto apply(T x) {
+    return from_float8_e4m3<FloatOf<T>>(x);
+  }
+};
+
+struct Imag {
+  static constexpr OpInfo info{"imag", "x", "Imaginary part of each element: 0 of real dtypes."};
+  static constexpr DtypeRule dtypes = kMagnitudeResult;
+  static constexpr Domain domain{};
+  template <class T>
+  TARN_FN static auto apply(T x) {
+    return imag(x);
   }
 };
 
@@ -145,16 +143,6 @@ struct IsNan {
   }
 };
 
-struct Log {
-  static constexpr OpInfo info{"log", "x", "Natural logarithm of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{0, 1000};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return log(x);
-  }
-};
-
 struct Negative {
   static constexpr OpInfo info{"negative", "x", "Each element with its sign changed."};
   static constexpr DtypeRule dtypes = kSameResult.without(kBoolKind);
@@ -165,33 +153,33 @@ struct Negative {
   }
 };
 
+struct Real {
+  static constexpr OpInfo info{"real", "x", "Real part of each element."};
+  static constexpr DtypeRule dtypes = kMagnitudeResult.leaving(kRealKinds);
+  static constexpr Domain domain{};
+  template <class T>
+  TARN_FN static auto apply(T x) {
+    return real(x);
+  }
+};
+
+struct Reciprocal {
+  static constexpr OpInfo info{"reciprocal", "x", "1 / x of each element."};
+  static constexpr DtypeRule dtypes = kFloatResult;
+  static constexpr Domain domain{};
+  template <class T>
+  TARN_FN static T apply(T x) {
+    return T(1) / x;
+  }
+};
+
 struct Round {
   static constexpr OpInfo info{"round", "x", "Nearest integer to each element, halves to even."};
-  static constexpr DtypeRule dtypes = kSameResult;
+  static constexpr DtypeRule dtypes = kRoundedResult;
   static constexpr Domain domain{};
   template <class T>
   TARN_FN static T apply(T x) {
     return round_even(x);
-  }
-};
-
-struct Rsqrt {
-  static constexpr OpInfo info{"rsqrt", "x", "Reciprocal of the square root of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{0, 1000};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return T(1) / sqrt(x);
-  }
-};
-
-struct Sigmoid {
-  static constexpr OpInfo info{"sigmoid", "x", "1 / (1 + exp(-x)) of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult.without(kComplexKind);
-  static constexpr Domain domain{-20, 20};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return sigmoid(x);
   }
 };
 
@@ -207,26 +195,6 @@ struct Sign {
   }
 };
 
-struct Sin {
-  static constexpr OpInfo info{"sin", "x", "Sine of each element, in radians."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return sin(x);
-  }
-};
-
-struct Sqrt {
-  static constexpr OpInfo info{"sqrt", "x", "Square root of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{0, 1000};
-  template <class T>
-  TARN_FN static T apply(T x) {
-    return sqrt(x);
-  }
-};
-
 struct Square {
   static constexpr OpInfo info{"square", "x", "Each element times itself."};
   static constexpr DtypeRule dtypes = kSameResult;
@@ -237,13 +205,24 @@ struct Square {
   }
 };
 
-struct Tanh {
-  static constexpr OpInfo info{"tanh", "x", "Hyperbolic tangent of each element."};
-  static constexpr DtypeRule dtypes = kFloatResult;
-  static constexpr Domain domain{-10, 10};
+struct ToFp8 {
+  static constexpr OpInfo info{
+      "to_fp8", "x", "Code of the nearest 8-bit float (E4M3) to each element, at most 448."};
+  static constexpr DtypeRule dtypes = kToFp8Result;
+  static constexpr Domain domain{-500, 500};
+  template <class T>
+  TARN_FN static auto apply(T x) {
+    return to_float8_e4m3(x);
+  }
+};
+
+struct Trunc {
+  static constexpr OpInfo info{"trunc", "x", "Each element without its fraction."};
+  static constexpr DtypeRule dtypes = kRoundedResult.without(kComplexKind);
+  static constexpr Domain domain{};
   template <class T>
   TARN_FN static T apply(T x) {
-    return tanh(x);
+    return trunc(x);
   }
 };
 

@@ -24,7 +24,7 @@ void binary_loop(void* out, const void* a, const void* b, const void*, size_t n)
 }
 
 template <class Op>
-inline constexpr bool kIsDefined = (Op::dtypes.computed_kinds() & kComplexKind) != 0;
+inline constexpr bool kIsDefined = computes_in(Op::dtypes, complex64);
 
 template <class Op>
 TileKernel& entry(KernelTable& table) {

@@ -1,6 +1,8 @@
-// Functions of each element: ops/unary.h, binary.h and ternary.h, and what is composed of them.
+// Functions of each element: ops/unary.h, elementary.h, binary.h and ternary.h, and what is
+// composed of them.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "tarn/graph/array.h"
@@ -23,6 +25,32 @@ array astype(array a, Dtype dtype, StreamOrDevice s = {});
 array where(const array& condition, const array& x, const array& y, StreamOrDevice s = {});
 // To `decimals` places; negative ones round before the point.
 array round(const array& a, int decimals, StreamOrDevice s = {});
+// At least a_min and at most a_max, in the dtype that all promote to. Throws if both are missing.
+array clip(const array& a, const std::optional<array>& a_min = std::nullopt,
+           const std::optional<array>& a_max = std::nullopt, StreamOrDevice s = {});
+array positive(const array& a, StreamOrDevice s = {});
+array degrees(const array& a, StreamOrDevice s = {});
+array radians(const array& a, StreamOrDevice s = {});
+// Quotient, rounded down, and remainder, of the sign of b: quotient * b + remainder is a. Of
+// integers both are 0 where b is 0.
+std::vector<array> divmod(const array& a, const array& b, StreamOrDevice s = {});
+
+array isposinf(const array& a, StreamOrDevice s = {});
+array isneginf(const array& a, StreamOrDevice s = {});
+// NaN and the infinities replaced by numbers: these by the largest and the lowest of the dtype
+// where nothing is given. Complex arrays are not accepted.
+array nan_to_num(const array& a, float nan = 0.0f,
+                 const std::optional<float>& posinf = std::nullopt,
+                 const std::optional<float>& neginf = std::nullopt, StreamOrDevice s = {});
+// True where |a - b| <= atol + rtol |b|, and where a equals b, infinite or not.
+array isclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8,
+              bool equal_nan = false, StreamOrDevice s = {});
+// Whether that is so of all elements.
+array allclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8,
+               bool equal_nan = false, StreamOrDevice s = {});
+
+// The values of 8-bit floats (E4M3), held in a uint8 array, in a floating dtype.
+array from_fp8(array x, Dtype dtype, StreamOrDevice s = {});
 
 array operator-(const array& a);
 array operator~(const array& a);

@@ -10,10 +10,16 @@
 
 namespace tarn::HWY_NAMESPACE {
 
+// A byte that stands for a number, of an 8-bit float say: formulas see it as a 32-bit integer.
+struct Code {
+  uint8_t byte;
+};
+
 // 16-bit floats are computed with as float and rounded when stored: after each instruction, so that
 // a fused program gives the same bits as its instructions one by one.
 template <class E>
-using ComputeOf = std::conditional_t<HalfType<E>, float, E>;
+using ComputeOf =
+    std::conditional_t<HalfType<E>, float, std::conditional_t<std::is_same_v<E, Code>, int32_t, E>>;
 
 template <class E>
 inline constexpr size_t kElementsPerPack = Pack<ComputeOf<E>>::kLanes;
@@ -29,6 +35,9 @@ TARN_FN hn::Vec<D> load_lanes(D d, const E* p) {
     const hn::Rebind<uint16_t, decltype(d)> d16;
     const auto widened = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p)));
     return hn::BitCast(d, hn::ShiftLeft<16>(widened));
+  } else if constexpr (std::is_same_v<E, Code>) {
+    const hn::Rebind<uint8_t, decltype(d)> d8;
+    return hn::PromoteTo(d, hn::LoadU(d8, reinterpret_cast<const uint8_t*>(p)));
   } else {
     return hn::LoadU(d, p);
   }
@@ -58,6 +67,10 @@ TARN_FN void store(E* p, Pack<ComputeOf<E>> x) {
     const auto is_nan = hn::RebindMask(d32, (x != x).m);
     hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16,
                reinterpret_cast<uint16_t*>(p));
+  } else if constexpr (std::is_same_v<E, Code>) {
+    const hn::RebindToUnsigned<decltype(d)> d32;
+    const hn::Rebind<uint8_t, decltype(d)> d8;
+    hn::StoreU(hn::TruncateTo(d8, hn::BitCast(d32, x.v)), d8, reinterpret_cast<uint8_t*>(p));
   } else {
     hn::StoreU(x.v, d, p);
   }

@@ -26,6 +26,7 @@ HWY_NOINLINE void run_tail(TileKernel loop, size_t step, void* out, const void* 
   copy_small(static_cast<unsigned char*>(out), padded[3], n * kOut);
 }
 
+// What a formula's result is stored as, the operands being of type E.
 template <class Result, class E>
 struct StoredAs {
   using Type = E;
@@ -33,6 +34,14 @@ struct StoredAs {
 template <class Lane, class E>
 struct StoredAs<Mask<Lane>, E> {
   using Type = bool;
+};
+template <>
+struct StoredAs<Pack<int32_t>, float> {
+  using Type = Code;
+};
+template <>
+struct StoredAs<Pack<float>, Code> {
+  using Type = float;
 };
 
 template <class Op, class E>
@@ -98,7 +107,7 @@ TARN_FN TileKernel& entry(KernelTable& table, Dtype::Val dtype) {
 }
 
 template <class Op, class E>
-inline constexpr bool kIsDefinedOn = (Op::dtypes.computed_kinds() & kind_of(dtype_of<E>)) != 0;
+inline constexpr bool kIsDefinedOn = computes_in(Op::dtypes, dtype_of<E>);
 
 // Enters Op's loops for each of the element types E, where it is defined.
 template <class Op, class... E>
@@ -107,6 +116,8 @@ void add_unary(KernelTable& table) {
     if constexpr (!kIsDefinedOn<Op, T>) {
     } else if constexpr (std::is_same_v<T, bool>) {
       entry<Op>(table, dtype_of<T>) = unary_loop<typename OnBool<Op>::Type, uint8_t>;
+    } else if constexpr (Op::dtypes.compute == DtypeRule::Compute::byte) {
+      entry<Op>(table, dtype_of<T>) = unary_loop<Op, Code>;
     } else {
       entry<Op>(table, dtype_of<T>) = unary_loop<Op, T>;
     }
