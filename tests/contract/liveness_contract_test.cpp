@@ -166,6 +166,21 @@ Coroutine sum_step_by_step(Stream s, array a, float& seen, std::string& failed, 
 }
 
 // A task of one stream that runs another stream inline, in which a deleter needs the first one.
+// The outputs of a fused group settle together.
+TEST(Contract, contract_p15_a_callback_may_wait_for_what_is_fused_with_its_array) {
+  Stream s = cpu_stream();
+  Gate gate;
+  array x = plus(fill(1, s, {gate.pass()}), 1, s);
+  array y = multiply(x, x, s), z = add(y, x, s);
+  async_eval(y, z);
+  Runs seen = count_runs();
+  on_settled(y, [&](const array&) { *seen += has_values(z, 6); });
+  on_settled(z, [&](const array&) { *seen += has_values(y, 4); });
+  gate.open();
+  synchronize(s);
+  EXPECT_EQ(*seen, 2);
+}
+
 TEST(Contract, contract_p15_work_inside_of_work_may_evaluate_on_the_outer_ones_stream) {
   Stream s = cpu_stream(), s2 = cpu_stream();
   float data[] = {1, 2, 3};
@@ -379,6 +394,50 @@ TEST(Contract, contract_p17_a_deadline_is_reported_as_the_evaluations_own) {
       EXPECT_EQ(a.failure(), error.failure()) << error.what();
     }
   }
+}
+
+// An operation waits for work on its own stream: the wait ends, and the stream goes on.
+TEST(Contract, contract_p17_a_deadline_inside_of_an_operation_of_the_same_stream) {
+  Stream s = cpu_stream();
+  Gate gate;
+  Runs runs = count_runs();
+  std::optional<FailureKind> inside;
+  array a = operation("outer", s, {}, [&, s](auto&, auto& outputs) {
+    array blocked = plus(fill(1, s, {gate.pass()}), 1, s, {.runs = runs});
+    EvalOptions options;
+    options.deadline = std::chrono::steady_clock::now() + 1ms;
+    try {
+      eval({blocked}, options);
+    } catch (const DeadlineError& error) {
+      inside = error.failure()->kind;
+    }
+    fill_output(outputs[0], 7);
+  });
+  array behind = fill(2, s, {.runs = runs});
+  async_eval(a, behind);
+  EXPECT_TRUE(has_values(a, 7));
+  EXPECT_EQ(inside, FailureKind::deadline);
+  EXPECT_TRUE(has_values(behind, 2));
+  gate.open();
+  synchronize(s);
+  EXPECT_EQ(*runs, 1) << "what has failed does not run";
+}
+
+TEST(Contract, contract_p17_a_deadline_inside_of_an_operation_for_another_stream) {
+  Stream s = cpu_stream(), s2 = cpu_stream();
+  Gate gate;
+  array theirs = fill(1, s2, {gate.pass()});
+  async_eval(theirs);
+  array a = operation("outer", s, {}, [&](auto&, auto& outputs) {
+    EvalOptions options;
+    options.deadline = std::chrono::steady_clock::now() + 1ms;
+    EXPECT_THROW(eval({plus(theirs, 1, s)}, options), DeadlineError);
+    fill_output(outputs[0], 7);
+  });
+  array behind = fill(2, s);
+  async_eval(a, behind);
+  EXPECT_TRUE(has_values(a, 7));
+  EXPECT_TRUE(has_values(behind, 2)) << "nothing of the stream waits for theirs any more";
 }
 
 // --- P22 ---

@@ -123,7 +123,7 @@ int64_t in_child(Body body) {
 }
 
 // GoogleTest runs suites of this name first: when the library has not been used in this process.
-class FirstUseDeathTest : public testing::TestWithParam<Program> {
+class ProgramsDeathTest : public testing::TestWithParam<Program> {
  protected:
   void try_all(Kind kind) {
     const Program& program = GetParam();
@@ -152,18 +152,34 @@ class FirstUseDeathTest : public testing::TestWithParam<Program> {
   int n_points_ = 0;
 };
 
-TEST_P(FirstUseDeathTest, without_threads) {
+TEST_P(ProgramsDeathTest, without_threads) {
   if (GetParam().needs_threads_because) GTEST_SKIP() << GetParam().needs_threads_because;
   try_all(Kind::thread);
 }
 
+// One report for all that a stream loses at once.
+TEST(FirstUseDeathTest, what_finds_no_thread_and_no_observer_is_reported) {
+  EXPECT_EQ(in_child([] {
+              const contract::UnobservedFailures unobserved;
+              const Fault no_threads({Kind::thread, 1, Mode::from_then_on});
+              {
+                const Stream s = contract::cpu_stream();
+                const array a = contract::fill(1, s);
+                async_eval(contract::plus(a, 1, s), a);
+              }
+              const std::vector<std::string> messages = unobserved.messages();
+              return messages.size() == 1 && messages[0].starts_with("no thread") ? 1 : 0;
+            }),
+            1);
+}
+
 // What is set up at first use may fail, and must be set up later then.
-TEST_P(FirstUseDeathTest, without_memory) {
+TEST_P(ProgramsDeathTest, without_memory) {
   try_all(Kind::allocation);
   if (!HasFailure()) try_all(Kind::buffer);
 }
 
-INSTANTIATE_TEST_SUITE_P(Programs, FirstUseDeathTest, testing::ValuesIn(programs()),
+INSTANTIATE_TEST_SUITE_P(FirstUse, ProgramsDeathTest, testing::ValuesIn(programs()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

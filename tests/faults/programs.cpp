@@ -111,6 +111,13 @@ void operations_of_the_user(Trace& trace) {
     eval(inside);
     contract::fill_output(results[0], contract::value_of(inside));
   }));
+  trace.keep(contract::operation("nested", s, {outputs[0]}, [s, s2](auto& inputs, auto& results) {
+    array inside = plus(plus(inputs[0], 1, s2), 1, s);
+    EvalOptions far_away;
+    far_away.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+    eval({inside}, far_away);
+    contract::fill_output(results[0], contract::value_of(inside));
+  }));
   eval(trace.arrays());
 }
 
@@ -272,10 +279,7 @@ const std::vector<Program>& programs() {
        "OpenBLAS, which makes its threads anew in the child of a fork, ends a process that has "
        "none"},
       {"views_and_parts", views_and_parts},
-      {"operations_of_the_user",
-       operations_of_the_user,
-       {},
-       "an operation that waits for another one keeps the only thread"},
+      {"operations_of_the_user", operations_of_the_user},
       {"lazy_load", lazy_load},
       {"save_and_load", save_and_load},
       {"deadlines_and_cancellation",

@@ -33,11 +33,20 @@ inline WaitBucket<model::ModelSync>& wait_bucket<model::ModelSync>(const void* o
   return buckets.bucket[place % buckets.n_used];
 }
 
+template <>
+inline BasicThreadOwner<model::ModelSync>*& owner_of_this_thread<model::ModelSync>() noexcept {
+  struct Owners {
+    BasicThreadOwner<model::ModelSync>* of_thread[16] = {};
+  };
+  return model::per_execution<Owners>().of_thread[model::Execution::current().running()];
+}
+
 }  // namespace tarn
 
 namespace tarn::model {
 
 using ModelOutcome = BasicOutcome<ModelSync>;
+using ModelAnnouncement = BasicAnnouncement<ModelSync>;
 using ModelTask = BasicTask<ModelSync>;
 
 // Runs each submission on a thread of its own: the least that a pool can do, so that exploring the
@@ -54,6 +63,9 @@ class ThreadPerSubmission {
     }
   }
 };
+
+// The root of what finds no thread.
+constexpr uint64_t kNoThreadRecord = 100;
 
 inline FailurePtr make_record(FailureKind kind, uint64_t node) {
   auto record = std::make_shared<Failure>();
@@ -83,11 +95,13 @@ struct ModelStep {
     }
     return body ? body() : nullptr;
   }
-  void settle_value() noexcept {
+  void settle_value(ModelAnnouncement& announcement) noexcept {
     *value = 1;
-    outcome->settle_value();
+    outcome->settle_value(announcement);
   }
-  void settle_failure(const FailurePtr& failure) noexcept { outcome->settle_failure(failure); }
+  void settle_failure(const FailurePtr& failure, ModelAnnouncement& announcement) noexcept {
+    outcome->settle_failure(failure, announcement);
+  }
   void finish() noexcept {}
 };
 using ModelBatch = BasicBatch<ModelSync, ModelStep>;
@@ -103,7 +117,8 @@ class ModelWorld {
         outcomes_(new ModelOutcome[graph_.size()]),
         values_(new Plain<int>[graph_.size()]) {
     for (int s = 0; s < n_streams; ++s) {
-      queues_.push_back(std::make_unique<Queue>(pool_, make_record(FailureKind::abandoned, 100)));
+      queues_.push_back(std::make_unique<Queue>(
+          pool_, []() noexcept { return make_record(FailureKind::abandoned, kNoThreadRecord); }));
     }
     for (auto& body : bodies_) body = nullptr;
   }
@@ -128,11 +143,12 @@ class ModelWorld {
   // Settles what has not settled of these batches with `why`, as an evaluation that is cancelled
   // does.
   void cancel(const std::vector<ModelBatch*>& batches, const FailurePtr& why) {
+    ModelAnnouncement announcement;
     for (size_t s = 0; s < batches.size(); ++s) {
       if (batches[s] == nullptr) continue;
       for (size_t i = 0; i < batches[s]->n_steps(); ++i) {
         ModelOutcome& outcome = *batches[s]->step(i).outcome;
-        if (batches[s]->claim(i)) outcome.settle_failure(why);
+        if (batches[s]->claim(i)) outcome.settle_failure(why, announcement);
       }
       queues_[s]->wake();
       batches[s]->drop();
@@ -158,7 +174,7 @@ class ModelWorld {
     for (size_t s = 0; s < queues_.size(); ++s) {
       if (steps[s].empty()) continue;
       batches[s] = new ModelBatch(std::move(steps[s]), ticket, cancellable);
-      batches[s]->commit(make_record(FailureKind::abandoned, 101));
+      batches[s]->commit([]() noexcept { return make_record(FailureKind::abandoned, 101); });
       if (cancellable) batches[s]->share();
       queues_[s]->mutex().lock();
     }

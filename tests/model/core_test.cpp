@@ -25,7 +25,6 @@ const Scenario kScenarios[] = {
 };
 
 constexpr uint64_t kCancelled = 50;
-constexpr uint64_t kNoThread = 100;
 
 void check_node(ModelWorld<>& world, int node, uint64_t root) {
   FailurePtr failure = world.outcome(node).failure();
@@ -162,7 +161,7 @@ TEST(Core, thread_creation_fails) {
     for (int node = 0; node < 4; ++node) {
       world.outcome(node).wait();
       FailurePtr failure = world.outcome(node).failure();
-      check(!failure || failure->node == kNoThread, "a failure of no known root");
+      check(!failure || failure->node == kNoThreadRecord, "a failure of no known root");
     }
     check(!world.outcome(0).is_failed() || world.outcome(1).is_failed(),
           "a dependent of a failure succeeded");
@@ -222,6 +221,37 @@ TEST(Core, cancelling_what_is_blocked) {
     waiter.join();
     check_node(world, 0, kCancelled);
     wait_and_check(world, 2, 0);
+    gate.settle_value();
+  }));
+}
+
+// A callback of what is cancelled may wait for anything else that is.
+TEST(Core, a_callback_waits_for_what_is_cancelled_with_it) {
+  Tally tally("core: callbacks that wait, against a cancellation");
+  struct WaitFor : BasicContinuation<ModelSync> {
+    explicit WaitFor(ModelOutcome& other) : BasicContinuation(Kind::may_wait), other(other) {}
+    void settled() noexcept override {
+      other.wait();
+      calls.fetch_add(1);
+    }
+    ModelOutcome& other;
+    ModelSync::atomic<int> calls{0};
+  };
+  Graph graph = {{0, {}}, {1, {}}};
+  tally.add_exhaustive(explore(dpor(), [&] {
+    ModelWorld<>& world = make_world(graph, 2);
+    auto& gate = per_execution<ModelOutcome>();
+    for (int node : {0, 1}) {
+      world.set_body(node, [&] {
+        gate.wait();
+        return nullptr;
+      });
+    }
+    auto batches = world.post({0, 1}, true);
+    WaitFor first(world.outcome(1)), second(world.outcome(0));
+    const int n = world.outcome(0).on_settled(first) + world.outcome(1).on_settled(second);
+    world.cancel(batches, make_record(FailureKind::cancelled, kCancelled));
+    check(first.calls.load() + second.calls.load() == n, "a callback was not called");
     gate.settle_value();
   }));
 }
@@ -357,6 +387,7 @@ TEST(Core, worker_pool) {
   Tally tally("core: worker pool, thread creation may fail");
   struct Job : BasicRunnable<ModelSync> {
     void run() noexcept override { runs.fetch_add(1); }
+    void no_thread() noexcept override { check(false, "nobody sleeps"); }
     ModelSync::atomic<int> runs{0};
   };
   for (bool times_out : {false, true}) {
@@ -378,25 +409,34 @@ TEST(Core, worker_pool) {
   }
 }
 
-// Jobs that block each other: the pool must not make one wait for a thread that another holds.
-TEST(Core, worker_pool_grows_for_blocked_jobs) {
-  Tally tally("core: worker pool with a job that waits for another");
+// Jobs that wait for each other: the pool grows, and where it cannot it says so.
+TEST(Core, worker_pool_of_jobs_that_wait) {
+  Tally tally("core: worker pool with jobs that wait for another, thread creation may fail");
   struct Job : BasicRunnable<ModelSync> {
-    std::function<void()> work;
-    void run() noexcept override { work(); }
+    ModelOutcome done;
+    ModelOutcome* waits_for = nullptr;
+    void run() noexcept override {
+      if (waits_for != nullptr) waits_for->wait();
+      done.settle_value();
+    }
+    void no_thread() noexcept override {
+      done.settle_failure(make_record(FailureKind::abandoned, kNoThreadRecord));
+    }
   };
-  tally.add_exhaustive(explore(dpor(), [] {
-    ModelOutcome first_done, second_done;
-    Job first, second;
-    first.work = [&] {
-      second_done.wait();
-      first_done.settle_value();
-    };
-    second.work = [&] { second_done.settle_value(); };
-    BasicWorkerPool<ModelSync> pool(std::nullopt);
-    check(pool.submit(first) && pool.submit(second), "no thread");
-    first_done.wait();
-  }));
+  for (bool threads_may_fail : {false, true}) {
+    Options options = dpor();
+    options.thread_creation_may_fail = threads_may_fail;
+    tally.add_exhaustive(explore(options, [&] {
+      Job first, second;
+      first.waits_for = &second.done;
+      BasicWorkerPool<ModelSync> pool(std::nullopt);
+      for (Job* job : {&first, &second}) {
+        if (!pool.submit(*job)) job->no_thread();
+      }
+      first.done.wait();
+      check(threads_may_fail || (first.done.is_value() && second.done.is_value()), "no thread");
+    }));
+  }
 }
 
 }  // namespace

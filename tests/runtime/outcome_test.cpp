@@ -11,25 +11,37 @@ namespace tarn {
 namespace {
 
 struct Recorder final : Continuation {
-  Recorder(std::vector<std::string>& log, std::string name) : log(log), name(std::move(name)) {}
+  Recorder(std::vector<std::string>& log, std::string name, Kind kind = Kind::prompt)
+      : Continuation(kind), log(log), name(std::move(name)) {}
   void settled() noexcept override { log.push_back(name); }
 
   std::vector<std::string>& log;
   const std::string name;
 };
 
-// A callback may evaluate on a stream that is parked on the same outcome: streams go first.
-TEST(Outcome, continuations_that_come_last_do) {
+// A callback may wait for anything that settles at the same time, and for streams that are parked
+// on it.
+TEST(Outcome, what_may_wait_is_called_when_all_has_settled) {
+  constexpr auto kMayWait = Continuation::Kind::may_wait;
   std::vector<std::string> log;
-  Recorder stream(log, "stream"), callback(log, "callback"), another(log, "another stream"),
-      second(log, "second callback");
-  Outcome outcome;
+  Recorder stream(log, "stream"), callback(log, "callback", kMayWait),
+      another(log, "another stream"), second(log, "second callback", kMayWait),
+      of_failed(log, "stream of the failed"), of_failed_too(log, "its callback", kMayWait);
+  Outcome outcome, failed;
   EXPECT_TRUE(outcome.on_settled(stream));
-  EXPECT_TRUE(outcome.on_settled(callback, Outcome::kLatest, true));
+  EXPECT_TRUE(outcome.on_settled(callback));
   EXPECT_TRUE(outcome.on_settled(another));
-  EXPECT_TRUE(outcome.on_settled(second, Outcome::kLatest, true));
-  outcome.settle_value();
-  EXPECT_THAT(log, testing::ElementsAre("another stream", "stream", "callback", "second callback"));
+  EXPECT_TRUE(outcome.on_settled(second));
+  EXPECT_TRUE(failed.on_settled(of_failed_too));
+  EXPECT_TRUE(failed.on_settled(of_failed));
+  {
+    Announcement announcement;
+    outcome.settle_value(announcement);
+    failed.settle_failure(std::make_shared<Failure>(), announcement);
+    EXPECT_THAT(log, testing::ElementsAre());
+  }
+  EXPECT_THAT(log, testing::ElementsAre("stream", "another stream", "stream of the failed",
+                                        "callback", "second callback", "its callback"));
   EXPECT_FALSE(outcome.on_settled(stream));
 }
 

@@ -287,14 +287,14 @@ void ElementwiseStep::run_one_by_one() {
   }
 }
 
-void ElementwiseStep::settle_value() noexcept {
+void ElementwiseStep::settle_value(Announcement& announcement) noexcept {
   // Leaves go before the values are published: whoever waits finds their memory free.
   leaves_.clear();
   for (Output& output : outputs_) {
     if (output.failure) {
-      settle_with_failure(*output.node, output.failure);
+      settle_with_failure(*output.node, output.failure, announcement);
     } else {
-      settle_with_value(*output.node, &output.data);
+      settle_with_value(*output.node, &output.data, announcement);
     }
   }
 }

@@ -62,7 +62,7 @@ class ElementwiseStep final : public Step {
   size_t n_nodes() const noexcept override { return outputs_.size(); }
   Node& node(size_t i) const noexcept override { return *outputs_[i].node; }
   FailurePtr compute() noexcept override;
-  void settle_value() noexcept override;
+  void settle_value(Announcement& announcement) noexcept override;
   int64_t cost() const noexcept override;
 
  private:

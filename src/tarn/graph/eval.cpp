@@ -25,11 +25,52 @@ struct DropBatch {
   void operator()(Batch* batch) const noexcept { batch->drop(); }
 };
 
+// Runs a batch inside of the task that evaluates it.
+void run_nested(StreamQueue& queue, Batch& batch) noexcept {
+  while (Pending pending = batch.advance()) {
+    pending.outcome->wait(std::nullopt,
+                          [&] { return !pending.must_wait() || batch.is_next_settled(); });
+  }
+  queue.leave_nested(batch);
+  batch.release();
+}
+
+// The same on another thread, so that the one that evaluates can stop waiting for it.
+class NestedRun final : public Runnable {
+ public:
+  explicit NestedRun(StreamQueue& queue) : queue_(queue), running_(RunningQueue::all()) {}
+
+  void start(Batch& batch) noexcept {
+    batch_ = &batch;
+    if (!Runtime::instance().pool().submit(*this)) no_thread();
+  }
+
+ private:
+  void run() noexcept override {
+    run_within(running_);
+    delete this;
+  }
+  // Then whoever finds out, mostly the thread that waits.
+  void no_thread() noexcept override { run(); }
+
+  // As a part of what the evaluating thread runs.
+  void run_within(std::span<const void* const> queues) noexcept {
+    if (queues.empty()) return run_nested(queue_, *batch_);
+    RunningQueue running(queues.back());
+    run_within(queues.first(queues.size() - 1));
+  }
+
+  StreamQueue& queue_;
+  const std::vector<const void*> running_;
+  Batch* batch_ = nullptr;
+};
+
 // The steps of one stream, on their way into its queue.
 struct StreamBatch {
   StreamState* state;
   std::vector<BatchEntry> entries;
   std::unique_ptr<Batch, DropBatch> batch = nullptr;  // the queue's once it is pushed
+  std::unique_ptr<NestedRun> nested_run = nullptr;
   bool must_start = false;
 };
 
@@ -64,20 +105,14 @@ bool is_small(const std::vector<StreamBatch>& batches) {
   return cost <= kInlineCost;
 }
 
-FailurePtr abandoned_failure() {
-  static const FailurePtr& failure = *new FailurePtr([] {
-    FailurePtr record = record_failure(FailureKind::abandoned,
-                                       "its evaluation was dropped before it ran", {.op = "eval"});
-    record->mark_observed();  // it stands for many; of what was dropped synchronize tells
-    return record;
-  }());
-  return failure;
+FailurePtr failure_of_dropped_batch() noexcept {
+  return record_failure(FailureKind::abandoned, "its evaluation was dropped before it ran",
+                        {.op = "eval"});
 }
 
 // Enters the batches of one evaluation into their queues at one instant: see Note [Claims]. Batches
 // whose stream must be started, or run, are marked.
-void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* evaluation,
-             const FailurePtr& if_abandoned) noexcept {
+void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* evaluation) noexcept {
   std::sort(batches.begin(), batches.end(), [](const StreamBatch& a, const StreamBatch& b) {
     return a.state->stream.index < b.state->stream.index;
   });
@@ -85,7 +120,7 @@ void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* ev
   for (StreamBatch& batch : batches) batch.state->queue.mutex().lock();
   planner.schedule();
   for (StreamBatch& batch : batches) {
-    batch.batch->commit(if_abandoned);
+    batch.batch->commit(failure_of_dropped_batch);
     // Work inside of a task of this stream is a part of that task.
     if (RunningQueue::is(&batch.state->queue)) {
       batch.state->queue.enter_nested(*batch.batch);
@@ -96,15 +131,6 @@ void publish(std::vector<StreamBatch>& batches, Planner& planner, Evaluation* ev
   for (StreamBatch& batch : batches) batch.state->queue.mutex().unlock();
 }
 
-// Runs a batch inside of the task that evaluates it.
-void run_nested(StreamQueue& queue, Batch& batch) noexcept {
-  while (Pending pending = batch.advance()) {
-    pending.outcome->wait(std::nullopt, [&] { return !pending.must_wait(); });
-  }
-  queue.leave_nested(batch);
-  batch.release();
-}
-
 // Requires: published. The batches are the queues', or gone, afterwards.
 void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
   for (StreamBatch& batch : batches) {
@@ -112,7 +138,9 @@ void start(std::vector<StreamBatch>& batches, bool may_run_inline) noexcept {
   }
   for (StreamBatch& batch : batches) {
     Batch& owed = *batch.batch.release();
-    if (RunningQueue::is(&batch.state->queue)) {
+    if (batch.nested_run) {
+      batch.nested_run.release()->start(owed);
+    } else if (RunningQueue::is(&batch.state->queue)) {
       run_nested(batch.state->queue, owed);
     } else if (batch.must_start && may_run_inline) {
       batch.state->queue.run_inline(owed);
@@ -140,14 +168,16 @@ Scheduled schedule(std::span<const array> outputs, const EvalOptions* options, b
       evaluation = std::make_shared<Evaluation>(*options, steps.size());
       for (Planner::PlannedStep& planned : steps) planned.step->may_donate = false;
     }
-    FailurePtr if_abandoned = abandoned_failure();
     batches = split_by_stream(steps);
     may_run_inline = will_wait && !evaluation && is_small(batches);
     for (StreamBatch& batch : batches) {
       batch.batch.reset(new Batch(std::move(batch.entries), ticket, evaluation != nullptr));
-      if (evaluation) evaluation->enter(*batch.batch);
+      if (!evaluation) continue;
+      evaluation->enter(*batch.batch);
+      StreamQueue& queue = batch.state->queue;
+      if (RunningQueue::is(&queue)) batch.nested_run = std::make_unique<NestedRun>(queue);
     }
-    publish(batches, planner, evaluation.get(), if_abandoned);
+    publish(batches, planner, evaluation.get());
   }
   start(batches, may_run_inline);
   if (evaluation) evaluation->begin();
@@ -199,7 +229,7 @@ std::optional<FailureKind> wait_all(std::span<const array> outputs, const EvalOp
                                     const Scheduled& scheduled) {
   auto stopped = [&] { return options.stop.stop_requested(); };
   std::stop_callback wake(options.stop, [&] {
-    for (const array& output : outputs) output.node().outcome.interrupt();
+    for (const array& output : outputs) Outcome::interrupt(&output.node().outcome);
   });
   auto all_settled = [&] {
     // The last first: on one stream it is the last to settle, and nobody is woken for the others.
@@ -244,11 +274,11 @@ void eval_and_wait(std::span<const array> outputs, const EvalOptions& options) {
 class SettledCallback final : public Continuation {
  public:
   SettledCallback(array a, std::function<void(const array&)> callback)
-      : array_(std::move(a)), callback_(std::move(callback)) {}
+      : Continuation(Kind::may_wait), array_(std::move(a)), callback_(std::move(callback)) {}
 
   void settled() noexcept override {
     // A retry may have come before the one who settled the array got here.
-    if (array_.node().outcome.on_settled(*this, Outcome::kLatest, true)) return;
+    if (array_.node().outcome.on_settled(*this)) return;
     try {
       callback_(array_);
     } catch (...) {
@@ -305,7 +335,7 @@ void retry(std::vector<array> outputs, const EvalOptions& options) {
 void on_settled(const array& a, std::function<void(const array&)> callback) {
   auto continuation = std::make_unique<SettledCallback>(a, std::move(callback));
   async_eval(a);
-  if (a.node().outcome.on_settled(*continuation, Outcome::kLatest, true)) {
+  if (a.node().outcome.on_settled(*continuation)) {
     continuation.release();
   } else {
     continuation.release()->settled();

@@ -56,8 +56,6 @@ void Evaluation::begin() noexcept {
   } catch (const std::bad_alloc&) {
     cancel(FailureKind::out_of_memory, "no memory to watch the evaluation",
            std::current_exception());
-  } catch (...) {
-    cancel(FailureKind::abandoned, "no thread to watch the deadline", std::current_exception());
   }
 }
 
@@ -74,6 +72,10 @@ void Evaluation::watch() {
 
 void Evaluation::expire() noexcept {
   cancel(FailureKind::deadline, "the deadline of the evaluation passed");
+}
+
+void Evaluation::cannot_expire() noexcept {
+  cancel(FailureKind::abandoned, "no thread to watch the deadline of the evaluation");
 }
 
 // Which entries others want, directly or as something that a wanted entry needs.
@@ -97,8 +99,8 @@ std::vector<bool> Evaluation::wanted_by_others() const {
   return wanted;
 }
 
-// The nodes whose steps this call has claimed.
-std::vector<Evaluation::Nodes> Evaluation::take_cancelled(bool& is_shared) noexcept {
+// Those whose steps this call has claimed.
+std::vector<Evaluation::Entry> Evaluation::take_cancelled(bool& is_shared) noexcept {
   std::lock_guard lock(mutex_);
   std::vector<bool> wanted;
   try {
@@ -110,7 +112,7 @@ std::vector<Evaluation::Nodes> Evaluation::take_cancelled(bool& is_shared) noexc
   for (size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     if (entry.nodes.empty() || (!wanted.empty() && wanted[i])) continue;
-    if (entry.batch->claim(entry.index)) cancelled_.push_back(std::move(entry.nodes));
+    if (entry.batch->claim(entry.index)) cancelled_.push_back(std::move(entry));
   }
   return std::move(cancelled_);
 }
@@ -120,18 +122,20 @@ void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_p
   // One record for all: what was ended is one evaluation.
   FailurePtr failure;
   bool is_shared;
-  const std::vector<Nodes> cancelled = take_cancelled(is_shared);
-  for (const Nodes& nodes : cancelled) {
-    for (const NodePtr& node : nodes) {
+  const std::vector<Entry> cancelled = take_cancelled(is_shared);
+  Announcement announcement;
+  for (const Entry& entry : cancelled) {
+    for (const NodePtr& node : entry.nodes) {
       if (!failure) {
         failure = record_failure(
             kind, why, {.op = name_of(*node), .node = node->number, .stream = node->stream},
             std::move(cause));
       }
-      settle_with_failure(*node, failure);
+      settle_with_failure(*node, failure, announcement);
     }
-    // It may be parked, waiting for an input of a step that needs it no more.
-    Runtime::instance().stream(nodes.front()->stream).queue.wake();
+    // Who runs the step may be waiting for an input, which it needs no more: parked, or asleep.
+    Runtime::instance().stream(entry.nodes.front()->stream).queue.wake();
+    for (const Outcome* input : entry.inputs) Outcome::interrupt(input);
   }
   if (!is_shared) body_stop_.request_stop();
   if (n_cancellers_.fetch_sub(1) == 1) n_cancellers_.notify_all();

@@ -33,7 +33,8 @@ class Evaluation final : public DeadlineTimer::Expirable,
   // Requires, as the rest: the caller holds a share of this evaluation.
   void cancel(FailureKind kind, std::string_view why, std::exception_ptr cause = nullptr) noexcept;
   void expire() noexcept override;
-  // Until what other threads are cancelling has settled. Not from a callback of such a node.
+  void cannot_expire() noexcept override;
+  // Until what other threads are cancelling has settled.
   void wait_for_cancellers() const noexcept;
 
   // Tells running bodies that nobody wants their results any more.
@@ -52,11 +53,11 @@ class Evaluation final : public DeadlineTimer::Expirable,
     Batch* batch;
     size_t index;
     Nodes nodes;
-    std::vector<const Outcome*> inputs;  // compared, not looked at
+    std::vector<const Outcome*> inputs;  // addresses: they may be gone
   };
   void watch();
   std::vector<bool> wanted_by_others() const;
-  std::vector<Nodes> take_cancelled(bool& is_shared) noexcept;
+  std::vector<Entry> take_cancelled(bool& is_shared) noexcept;
 
   const EvalOptions options_;
   std::stop_source body_stop_;
@@ -64,7 +65,7 @@ class Evaluation final : public DeadlineTimer::Expirable,
   bool linked_ = false;
   std::mutex mutex_;
   std::vector<Entry> entries_;    // guarded by mutex_; finished ones are empty
-  std::vector<Nodes> cancelled_;  // guarded by mutex_; has room for all
+  std::vector<Entry> cancelled_;  // guarded by mutex_; has room for all
   std::atomic<int> n_cancellers_{0};
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
   std::mutex progress_mutex_;

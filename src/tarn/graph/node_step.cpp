@@ -52,7 +52,9 @@ class NodeStep final : public Step {
     }
   }
 
-  void settle_value() noexcept override { settle_with_value(*node_, results_.data()); }
+  void settle_value(Announcement& announcement) noexcept override {
+    settle_with_value(*node_, results_.data(), announcement);
+  }
 
   int64_t cost() const noexcept override {
     if (node_->op.op_class().family == OpFamily::view) return 0;
@@ -135,22 +137,23 @@ FailurePtr record_failure_of(const Node& node) noexcept {
   return record_failure(std::current_exception(), site);
 }
 
-void settle_with_failure(Node& node, const FailurePtr& failure) noexcept {
+void settle_with_failure(Node& node, const FailurePtr& failure,
+                         Announcement& announcement) noexcept {
   stream_of(node).failures.note(plain_record(failure));
-  node.outcome.settle_failure(failure);
+  node.outcome.settle_failure(failure, announcement);
 }
 
-void settle_with_value(Node& node, ArrayData* results) noexcept {
+void settle_with_value(Node& node, ArrayData* results, Announcement& announcement) noexcept {
   for (uint32_t i = 0; i < node.n_outputs(); ++i) node.output(i).data = std::move(results[i]);
   // Before the value is published: whoever waits for it finds the memory of the inputs free.
   node.detach();
-  node.outcome.settle_value();
+  node.outcome.settle_value(announcement);
 }
 
-void Step::settle_failure(const FailurePtr& failure) noexcept {
+void Step::settle_failure(const FailurePtr& failure, Announcement& announcement) noexcept {
   for (size_t i = 0; i < n_nodes(); ++i) {
     // In the child of a fork a step may have been half way through.
-    if (!node(i).outcome.is_settled()) settle_with_failure(node(i), failure);
+    if (!node(i).outcome.is_settled()) settle_with_failure(node(i), failure, announcement);
   }
 }
 

@@ -28,8 +28,8 @@ class Step {
   // settle. Requires: all inputs have settled, or been reset since the step was planned.
   virtual FailurePtr compute() noexcept = 0;
   // Publishes what was computed.
-  virtual void settle_value() noexcept = 0;
-  void settle_failure(const FailurePtr& failure) noexcept;
+  virtual void settle_value(Announcement& announcement) noexcept = 0;
+  void settle_failure(const FailurePtr& failure, Announcement& announcement) noexcept;
 
   // Elements read and written: whether it is worth a thread.
   virtual int64_t cost() const noexcept = 0;
@@ -41,9 +41,10 @@ class Step {
 };
 
 // Settles `node` with `failure`, and notes it for synchronize.
-void settle_with_failure(Node& node, const FailurePtr& failure) noexcept;
+void settle_with_failure(Node& node, const FailurePtr& failure,
+                         Announcement& announcement) noexcept;
 // Settles `node` with what `results` has for its outputs.
-void settle_with_value(Node& node, ArrayData* results) noexcept;
+void settle_with_value(Node& node, ArrayData* results, Announcement& announcement) noexcept;
 
 // The failure of the input with the lowest position, null if no input failed.
 FailurePtr first_failed_input(const Node& node) noexcept;
@@ -61,10 +62,10 @@ class BatchEntry {
   size_t n_inputs() const noexcept { return step_->n_inputs(); }
   const Outcome* input(size_t i) const noexcept { return step_->input(i); }
   FailurePtr compute() noexcept;
-  void settle_value() noexcept { step_->settle_value(); }
-  void settle_failure(const FailurePtr& failure) noexcept {
+  void settle_value(Announcement& announcement) noexcept { step_->settle_value(announcement); }
+  void settle_failure(const FailurePtr& failure, Announcement& announcement) noexcept {
     // In the child of a fork the step may be over already.
-    if (step_) step_->settle_failure(failure);
+    if (step_) step_->settle_failure(failure, announcement);
   }
   void finish() noexcept;
 

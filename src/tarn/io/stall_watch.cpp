@@ -26,11 +26,13 @@ void StallWatch::schedule() noexcept {
   try {
     const auto patience = file_->stall_after();
     if (!patience) return;
+    is_scheduled_ = true;
     Runtime::instance().deadlines().schedule(std::chrono::steady_clock::now() + *patience,
                                              shared_from_this());
-    is_scheduled_ = true;
   } catch (const std::exception&) {
-    // Without memory or a thread a stall goes unreported; the read itself is not to suffer.
+    // Without memory a stall goes unreported, as without a thread: the read itself is not to
+    // suffer.
+    is_scheduled_ = false;
   }
 }
 
@@ -53,6 +55,12 @@ void StallWatch::run() noexcept {
   const std::lock_guard lock(mutex_);
   self = std::move(self_);
   if (n_reading_ > 0 && !is_scheduled_) schedule();
+}
+
+void StallWatch::no_thread() noexcept {
+  std::shared_ptr<StallWatch> self;  // destroyed after the lock is gone
+  const std::lock_guard lock(mutex_);
+  self = std::move(self_);
 }
 
 }  // namespace tarn::io

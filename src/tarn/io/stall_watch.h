@@ -1,6 +1,7 @@
 // Makes stalls visible: somebody has to look at a reader that says nothing.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -35,13 +36,15 @@ class StallWatch final : public DeadlineTimer::Expirable,
   void begin() noexcept;
   void end() noexcept;
   void expire() noexcept override;
+  void cannot_expire() noexcept override { is_scheduled_ = false; }
   void run() noexcept override;
+  void no_thread() noexcept override;
   void schedule() noexcept;
 
   const std::shared_ptr<FileProgress> file_;
+  std::atomic<bool> is_scheduled_ = false;
   std::mutex mutex_;  // guards what follows
   int n_reading_ = 0;
-  bool is_scheduled_ = false;
   std::shared_ptr<StallWatch> self_;  // while a worker thread is about to poll
 };
 

@@ -13,16 +13,17 @@ namespace tarn {
 
 // What a batch needs of a step. The outcomes that `input` returns live as long as the step.
 template <class Step, class Sync>
-concept BatchStep = requires(Step step, size_t i, const FailurePtr& failure) {
+concept BatchStep = requires(Step step, size_t i, const FailurePtr& failure,
+                             BasicAnnouncement<Sync>& announcement) {
   { step.n_inputs() } -> std::convertible_to<size_t>;
   { step.input(i) } -> std::convertible_to<const BasicOutcome<Sync>*>;
   // Computes into the step. Requires: all inputs have settled or been reset since the batch was
   // planned. Handles inputs without a value itself: see last_failure.
   { step.compute() }
   noexcept->std::same_as<FailurePtr>;  // null: a value
-  { step.settle_value() }
+  { step.settle_value(announcement) }
   noexcept;
-  { step.settle_failure(failure) }
+  { step.settle_failure(failure, announcement) }
   noexcept;
   // Drops what the step holds, once it is over.
   { step.finish() }
@@ -39,7 +40,7 @@ template <class Sync, class Step>
 requires BatchStep<Step, Sync>
 class BasicBatch final : public BasicTask<Sync> {
  public:
-  using Outcome = BasicOutcome<Sync>;
+  using Announcement = BasicAnnouncement<Sync>;
 
   // `ticket` says when the steps were planned: see BasicOutcome::must_wait.
   BasicBatch(std::vector<Step> steps, uint64_t ticket, bool cancellable)
@@ -47,12 +48,14 @@ class BasicBatch final : public BasicTask<Sync> {
         ticket_(ticket),
         claims_(cancellable ? new Claim[steps_.size()] : nullptr) {}
   ~BasicBatch() {
-    if (abandoned_) abandon_rest();
+    if (if_abandoned_ == nullptr || next_ == steps_.size()) return;
+    Announcement announcement;
+    abandon(if_abandoned_(), announcement);
   }
 
-  // From now on the nodes of all steps will be settled: with `if_abandoned`, when the batch is
-  // destroyed before they are. Until then the batch owes nothing.
-  void commit(FailurePtr if_abandoned) noexcept { abandoned_ = std::move(if_abandoned); }
+  // From now on the nodes of all steps will be settled: with the failure that `if_abandoned` makes,
+  // when the batch is destroyed before they are. Until then the batch owes nothing.
+  void commit(MakeFailure if_abandoned) noexcept { if_abandoned_ = if_abandoned; }
 
   size_t n_steps() const noexcept { return steps_.size(); }
   Step& step(size_t i) noexcept { return steps_[i]; }
@@ -62,6 +65,10 @@ class BasicBatch final : public BasicTask<Sync> {
   // its nodes through owners of them.
   bool claim(size_t i) noexcept { return claims_[i].exchange(kSettled) != kSettled; }
 
+  // Whether the step that advance has stopped at has been settled since. For whoever runs the
+  // batch.
+  bool is_next_settled() const noexcept { return settled(next_); }
+
   BasicPending<Sync> advance() noexcept override {
     for (; next_ < steps_.size(); ++next_) {
       Step& step = steps_[next_];
@@ -70,10 +77,11 @@ class BasicBatch final : public BasicTask<Sync> {
         if (start(next_)) {
           FailurePtr failure = step.compute();
           if (end(next_)) {
+            Announcement announcement;
             if (failure) {
-              step.settle_failure(failure);
+              step.settle_failure(failure, announcement);
             } else {
-              step.settle_value();
+              step.settle_value(announcement);
             }
           }
         }
@@ -83,15 +91,18 @@ class BasicBatch final : public BasicTask<Sync> {
     return {};
   }
 
-  void abandon(const FailurePtr& why) noexcept override {
-    abandoned_ = why;
-    abandon_rest();
+  void abandon(const FailurePtr& why, Announcement& announcement) noexcept override {
+    for (; next_ < steps_.size(); ++next_) {
+      if (end(next_)) steps_[next_].settle_failure(why, announcement);
+      steps_[next_].finish();
+    }
   }
 
   // The step that was running may have settled its nodes, or only begun to: settle_failure looks.
   void abandon_in_child(const FailurePtr& why) noexcept override {
+    Announcement announcement;
     for (size_t i = next_; i < steps_.size(); ++i) {
-      if (end(i)) steps_[i].settle_failure(why);
+      if (end(i)) steps_[i].settle_failure(why, announcement);
     }
   }
 
@@ -123,18 +134,11 @@ class BasicBatch final : public BasicTask<Sync> {
   }
   bool end(size_t i) noexcept { return !claims_ || claim(i); }
 
-  void abandon_rest() noexcept {
-    for (; next_ < steps_.size(); ++next_) {
-      if (end(next_)) steps_[next_].settle_failure(abandoned_);
-      steps_[next_].finish();
-    }
-  }
-
   std::vector<Step> steps_;
   const uint64_t ticket_;
   const std::unique_ptr<Claim[]> claims_;  // null: cannot be cancelled, and pays for no atomics
   size_t next_ = 0;                        // touched only by the thread that runs the queue
-  FailurePtr abandoned_;                   // null until committed
+  MakeFailure if_abandoned_ = nullptr;     // null until committed
   typename Sync::template atomic<int> owners_{1};
 };
 

@@ -1,22 +1,17 @@
 #include "tarn/runtime/deadline_timer.h"
 
-#include <system_error>
+#include <utility>
 
 namespace tarn {
 
 void DeadlineTimer::schedule(TimePoint deadline, const std::shared_ptr<Expirable>& target) {
-  std::unique_lock lock(mutex_);
-  auto entry = entries_.emplace(deadline, Entry{target.get(), target});
-  if (running_) {
+  {
+    std::lock_guard lock(mutex_);
+    entries_.emplace(deadline, Entry{target.get(), target});
     changed_.notify_one();
-    return;
+    if (std::exchange(running_, true)) return;
   }
-  if (!pool_.submit(*this)) {
-    entries_.erase(entry);
-    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                            "no thread to watch a deadline");
-  }
-  running_ = true;
+  if (!pool_.submit(*this)) no_thread();
 }
 
 void DeadlineTimer::forget(const Expirable* target) noexcept {
@@ -26,6 +21,7 @@ void DeadlineTimer::forget(const Expirable* target) noexcept {
 }
 
 void DeadlineTimer::run() noexcept {
+  ThreadOwner::Sleep sleep;  // nothing that is queued may count on this thread
   std::unique_lock lock(mutex_);
   while (!entries_.empty()) {
     auto earliest = entries_.begin();
@@ -42,6 +38,18 @@ void DeadlineTimer::run() noexcept {
     lock.lock();
   }
   running_ = false;
+}
+
+void DeadlineTimer::no_thread() noexcept {
+  std::multimap<TimePoint, Entry> unwatched;
+  {
+    std::lock_guard lock(mutex_);
+    unwatched.swap(entries_);
+    running_ = false;
+  }
+  for (auto& [deadline, entry] : unwatched) {
+    if (auto alive = entry.target.lock()) alive->cannot_expire();
+  }
 }
 
 }  // namespace tarn

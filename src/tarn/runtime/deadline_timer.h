@@ -18,6 +18,8 @@ class DeadlineTimer final : BasicRunnable<StdSync> {
 
   struct Expirable {
     virtual void expire() noexcept = 0;
+    // Instead of expire: there is no thread to wait for the deadline.
+    virtual void cannot_expire() noexcept = 0;
 
    protected:
     ~Expirable() = default;
@@ -25,8 +27,8 @@ class DeadlineTimer final : BasicRunnable<StdSync> {
 
   explicit DeadlineTimer(WorkerPool& pool) : pool_(pool) {}
 
-  // Calls `target.expire()` at `deadline` if it is still alive then. Throws std::bad_alloc, or
-  // std::system_error when no thread can be had.
+  // Calls `target.expire()` at `deadline`, or cannot_expire() when no thread can be had, if it is
+  // still alive then. Throws std::bad_alloc.
   void schedule(TimePoint deadline, const std::shared_ptr<Expirable>& target);
   // `target` is gone or needs no call any more.
   void forget(const Expirable* target) noexcept;
@@ -40,6 +42,7 @@ class DeadlineTimer final : BasicRunnable<StdSync> {
   };
 
   void run() noexcept override;
+  void no_thread() noexcept override;
 
   WorkerPool& pool_;
   std::mutex mutex_;

@@ -89,7 +89,7 @@ class WaitTask final : public Task {
       : outcome_(std::move(outcome)), pending_{outcome_.get(), ticket} {}
 
   Pending advance() noexcept override { return pending_.must_wait() ? pending_ : Pending(); }
-  void abandon(const FailurePtr&) noexcept override {}
+  void abandon(const FailurePtr&, Announcement&) noexcept override {}
   void release() noexcept override { delete this; }
 
  private:
@@ -106,7 +106,7 @@ class SignalTask final : public Task {
     signal_(nullptr);
     return {};
   }
-  void abandon(const FailurePtr& why) noexcept override { signal_(why); }
+  void abandon(const FailurePtr& why, Announcement&) noexcept override { signal_(why); }
   void release() noexcept override { delete this; }
 
  private:

@@ -45,4 +45,10 @@ void unlock_wait_buckets() noexcept {
 void renew_wait_buckets() noexcept { new (&buckets()) Buckets; }
 
 }  // namespace fork_hooks
+template <>
+ThreadOwner*& owner_of_this_thread<StdSync>() noexcept {
+  static constinit thread_local ThreadOwner* owner = nullptr;
+  return owner;
+}
+
 }  // namespace tarn

@@ -9,19 +9,65 @@
 
 #include "tarn/base/failure.h"
 #include "tarn/runtime/sync.h"
+#include "tarn/runtime/thread_owner.h"
 
 namespace tarn {
 
-// Called once when an outcome settles, on the thread that settled it. Owned by whoever registers
-// it; it may be destroyed as soon as `settled` runs. `settled` must not block.
+// Called once when an outcome has settled, on the thread that settled it. Owned by whoever
+// registers it; it may be destroyed as soon as `settled` runs.
 template <class Sync>
 struct BasicContinuation {
+  enum class Kind : bool { prompt, may_wait };
+
+  // One that may wait for other outcomes comes after those that do not.
+  explicit BasicContinuation(Kind kind = Kind::prompt) noexcept : kind(kind) {}
   virtual void settled() noexcept = 0;
 
+  const Kind kind;
   BasicContinuation* next = nullptr;  // guarded by the outcome's bucket
 
  protected:
   ~BasicContinuation() = default;
+};
+
+// The continuations of outcomes that are being settled, called when this goes out of scope. Who
+// settles several outcomes settles all of them first: a continuation may wait for any.
+template <class Sync>
+class BasicAnnouncement {
+ public:
+  using Continuation = BasicContinuation<Sync>;
+
+  BasicAnnouncement() = default;
+  BasicAnnouncement(const BasicAnnouncement&) = delete;
+  BasicAnnouncement& operator=(const BasicAnnouncement&) = delete;
+  ~BasicAnnouncement() {
+    *prompt_end_ = may_wait_;
+    // A continuation may be gone once it has run, so its link is read first.
+    while (prompt_ != nullptr) std::exchange(prompt_, prompt_->next)->settled();
+  }
+
+  // `newest` heads the list of an outcome; those registered first are called first.
+  void add(Continuation* newest) noexcept {
+    Continuation* oldest = nullptr;
+    while (newest != nullptr) {
+      Continuation* older = newest->next;
+      newest->next = std::exchange(oldest, newest);
+      newest = older;
+    }
+    while (oldest != nullptr) {
+      Continuation* added = std::exchange(oldest, oldest->next);
+      added->next = nullptr;
+      Continuation**& end = added->kind == Continuation::Kind::prompt ? prompt_end_ : may_wait_end_;
+      *end = added;
+      end = &added->next;
+    }
+  }
+
+ private:
+  Continuation* prompt_ = nullptr;
+  Continuation** prompt_end_ = &prompt_;
+  Continuation* may_wait_ = nullptr;
+  Continuation** may_wait_end_ = &may_wait_;
 };
 
 // Legal transitions: pending → value, pending → failed (settle_*, by the one party that owns the
@@ -34,6 +80,7 @@ template <class Sync>
 class BasicOutcome {
  public:
   using Continuation = BasicContinuation<Sync>;
+  using Announcement = BasicAnnouncement<Sync>;
   using TimePoint = typename Sync::clock::time_point;
 
   // The ticket of who looks now, whatever was reset before.
@@ -78,13 +125,21 @@ class BasicOutcome {
 
   // Requires: pending, and the caller owns the settlement. The caller keeps this outcome alive
   // until the call returns.
-  void settle_value() noexcept { publish(kValue); }
+  void settle_value(Announcement& announcement) noexcept { publish(kValue, announcement); }
+  void settle_value() noexcept {
+    Announcement alone;
+    settle_value(alone);
+  }
 
   // Requires: as settle_value; `failure` is not null.
-  void settle_failure(FailurePtr failure) noexcept {
+  void settle_failure(FailurePtr failure, Announcement& announcement) noexcept {
     assert(failure);
     exchange_failure(std::move(failure));
-    publish(kFailed);
+    publish(kFailed, announcement);
+  }
+  void settle_failure(FailurePtr failure) noexcept {
+    Announcement alone;
+    settle_failure(std::move(failure), alone);
   }
 
   // A failed outcome becomes pending again. Returns false when it was not failed.
@@ -100,6 +155,7 @@ class BasicOutcome {
   template <class Interrupted>
   bool wait(std::optional<TimePoint> deadline, Interrupted interrupted) const {
     if (Sync::spin([this] { return is_settled(); })) return true;
+    typename BasicThreadOwner<Sync>::Sleep sleep;
     WaitBucket<Sync>& b = bucket();
     std::unique_lock lock(b.mutex);
     for (;;) {
@@ -117,23 +173,19 @@ class BasicOutcome {
     wait(std::nullopt, [] { return false; });
   }
 
-  // Makes all who wait look at their `interrupted` again.
-  void interrupt() const noexcept {
-    WaitBucket<Sync>& b = bucket();
+  // Makes all who wait for `outcome`, which may be gone, look at their `interrupted` again.
+  static void interrupt(const BasicOutcome* outcome) noexcept {
+    WaitBucket<Sync>& b = wait_bucket<Sync>(outcome);
     std::lock_guard lock(b.mutex);
     b.settled.notify_all();
   }
 
   // Registers `continuation` if what was planned with `ticket` must wait; returns whether it did.
-  // One that is to come last, since it may wait for others, is called after those that are not.
-  bool on_settled(Continuation& continuation, uint64_t ticket = kLatest,
-                  bool comes_last = false) const noexcept {
+  bool on_settled(Continuation& continuation, uint64_t ticket = kLatest) const noexcept {
     std::lock_guard lock(bucket().mutex);
     uint64_t word = state_.fetch_or(kHasWaiters);
     if (state_of(word) != kPending || ticket_of(word) > ticket) return false;
-    Continuation** link = &continuations_;
-    while (comes_last && *link != nullptr) link = &(*link)->next;
-    continuation.next = std::exchange(*link, &continuation);
+    continuation.next = std::exchange(continuations_, &continuation);
     return true;
   }
 
@@ -164,10 +216,10 @@ class BasicOutcome {
   uint64_t state() const noexcept { return state_of(state_.load(std::memory_order_acquire)); }
   WaitBucket<Sync>& bucket() const noexcept { return wait_bucket<Sync>(this); }
 
-  void publish(uint64_t settled) noexcept {
+  void publish(uint64_t settled, Announcement& announcement) noexcept {
     uint64_t before = state_.exchange(settled, std::memory_order_acq_rel);
     assert(state_of(before) == kPending);
-    if (before & kHasWaiters) wake();
+    if (before & kHasWaiters) announcement.add(wake());
     if (settled == kValue && ticket_of(before) != 0) exchange_failure(nullptr);
   }
 
@@ -178,16 +230,12 @@ class BasicOutcome {
     return std::exchange(failure_, std::move(failure));
   }
 
-  void wake() noexcept {
-    Continuation* list;
-    {
-      WaitBucket<Sync>& b = bucket();
-      std::lock_guard lock(b.mutex);
-      list = std::exchange(continuations_, nullptr);
-      b.settled.notify_all();
-    }
-    // A continuation may be gone once it has run, so its link is read first.
-    while (list != nullptr) std::exchange(list, list->next)->settled();
+  // Wakes the threads, and hands over the continuations.
+  Continuation* wake() noexcept {
+    WaitBucket<Sync>& b = bucket();
+    std::lock_guard lock(b.mutex);
+    b.settled.notify_all();
+    return std::exchange(continuations_, nullptr);
   }
 
   mutable typename Sync::template atomic<uint64_t> state_{kPending};
@@ -208,5 +256,6 @@ struct BasicPending {
 using Outcome = BasicOutcome<StdSync>;
 using Pending = BasicPending<StdSync>;
 using Continuation = BasicContinuation<StdSync>;
+using Announcement = BasicAnnouncement<StdSync>;
 
 }  // namespace tarn

@@ -10,6 +10,14 @@ RunningQueue::RunningQueue(const void* queue) noexcept : queue_(queue), outer_(i
 
 RunningQueue::~RunningQueue() { innermost_ = outer_; }
 
+std::vector<const void*> RunningQueue::all() {
+  std::vector<const void*> queues;
+  for (const RunningQueue* running = innermost_; running != nullptr; running = running->outer_) {
+    queues.push_back(running->queue_);
+  }
+  return queues;
+}
+
 bool RunningQueue::is(const void* queue) noexcept {
   const RunningQueue* running = innermost_;
   while (running != nullptr && running->queue_ != queue) running = running->outer_;

@@ -2,6 +2,8 @@
 // come free.
 #pragma once
 
+#include <vector>
+
 namespace tarn {
 
 // Says so while it lives. On the stack of the thread, one inside of the other.
@@ -12,6 +14,8 @@ class RunningQueue {
   RunningQueue(const RunningQueue&) = delete;
   RunningQueue& operator=(const RunningQueue&) = delete;
 
+  // The innermost first.
+  static std::vector<const void*> all();
   static bool is(const void* queue) noexcept;
   static bool any() noexcept;
 

@@ -28,7 +28,7 @@ class UserTask final : public Task {
     }
     return {};
   }
-  void abandon(const FailurePtr& why) noexcept override { note(why); }
+  void abandon(const FailurePtr& why, Announcement&) noexcept override { note(why); }
   void release() noexcept override { delete this; }
 
  private:
@@ -49,7 +49,7 @@ class MarkTask final : public Task {
   ~MarkTask() { reached_->settle_value(); }
 
   Pending advance() noexcept override { return {}; }
-  void abandon(const FailurePtr&) noexcept override {}
+  void abandon(const FailurePtr&, Announcement&) noexcept override {}
   // Nobody will release it, or somebody was about to.
   void abandon_in_child(const FailurePtr&) noexcept override {
     if (!reached_->is_settled()) reached_->settle_value();
@@ -60,12 +60,9 @@ class MarkTask final : public Task {
   const std::shared_ptr<Outcome> reached_;
 };
 
-// Stands for all streams that find no thread; each array that fails with it is reported by itself.
-FailurePtr failure_of_stream_without_thread() {
-  FailurePtr failure = record_failure(
-      FailureKind::abandoned, "no thread could be started to run the stream", {.op = "stream"});
-  failure->mark_observed();
-  return plain_record(failure);
+FailurePtr failure_without_thread() noexcept {
+  return record_failure(FailureKind::abandoned, "no thread could be started to run the stream",
+                        {.op = "stream"});
 }
 
 }  // namespace
@@ -110,11 +107,7 @@ Runtime& Runtime::instance() {
   return leaked;
 }
 
-Runtime::Runtime()
-    : backends_(make_backends()),
-      pool_(kIdleThreadTimeout),
-      deadlines_(pool_),
-      no_thread_(failure_of_stream_without_thread()) {
+Runtime::Runtime() : backends_(make_backends()), pool_(kIdleThreadTimeout), deadlines_(pool_) {
   register_fork_handlers();
   std::atexit([] { at_exit(); });
 }
@@ -150,7 +143,7 @@ Stream Runtime::new_stream(Device device) {
   if (!chunk) chunk = std::make_unique<Chunk>();
   Stream stream(index, device);
   (*chunk)[index % kChunkStreams] =
-      std::make_unique<StreamState>(stream, backend, pool_, no_thread_);
+      std::make_unique<StreamState>(stream, backend, pool_, failure_without_thread);
   n_streams_.store(index + 1, std::memory_order_release);
   return stream;
 }

@@ -36,8 +36,8 @@ class FailureLog {
 };
 
 struct StreamState {
-  StreamState(Stream stream, Backend& backend, WorkerPool& pool, FailurePtr no_thread)
-      : stream(stream), backend(backend), queue(pool, std::move(no_thread)) {}
+  StreamState(Stream stream, Backend& backend, WorkerPool& pool, MakeFailure without_thread)
+      : stream(stream), backend(backend), queue(pool, without_thread) {}
 
   const Stream stream;
   Backend& backend;
@@ -100,7 +100,6 @@ class Runtime {
   std::vector<std::unique_ptr<Backend>> backends_;
   WorkerPool pool_;
   DeadlineTimer deadlines_;
-  const FailurePtr no_thread_;
   mutable std::mutex streams_mutex_;
   // Written under the mutex; `n_streams_` publishes what was written.
   std::array<std::unique_ptr<Chunk>, kMaxChunks> chunks_;

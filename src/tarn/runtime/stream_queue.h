@@ -16,10 +16,13 @@ class BasicTask {
   // one thread at a time, again after what it returned has settled or the stream was woken.
   virtual BasicPending<Sync> advance() noexcept = 0;
   // Settles everything the task still owes with `why`; advance is not called any more.
-  virtual void abandon(const FailurePtr& why) noexcept = 0;
+  virtual void abandon(const FailurePtr& why, BasicAnnouncement<Sync>& announcement) noexcept = 0;
   // In the child of a fork, where the thread that ran the task is gone: as abandon, but leaves
   // alone what that thread may have been changing. The task is not released.
-  virtual void abandon_in_child(const FailurePtr& why) noexcept { abandon(why); }
+  virtual void abandon_in_child(const FailurePtr& why) noexcept {
+    BasicAnnouncement<Sync> announcement;
+    abandon(why, announcement);
+  }
   // The queue is done with the task.
   virtual void release() noexcept = 0;
 
@@ -28,6 +31,10 @@ class BasicTask {
  protected:
   ~BasicTask() = default;
 };
+
+// Makes the failure of what is abandoned, when that happens: one record for all that is lost at
+// once, whose last owner knows whether anybody has seen it.
+using MakeFailure = FailurePtr (*)() noexcept;
 
 // Thread-safe. Lock order: queues by the index of their streams, then an outcome's bucket, then the
 // pool.
@@ -38,9 +45,9 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   using Outcome = BasicOutcome<Sync>;
   using Pending = BasicPending<Sync>;
 
-  // `no_thread` is the failure of tasks for which no thread can be had.
-  BasicStreamQueue(Pool& pool, FailurePtr no_thread)
-      : pool_(&pool), no_thread_(std::move(no_thread)) {}
+  // `without_thread` makes the failure of tasks for which no thread can be had.
+  BasicStreamQueue(Pool& pool, MakeFailure without_thread)
+      : pool_(&pool), without_thread_(without_thread) {}
 
   // Requires: no task of this queue is running. What is queued is abandoned.
   void abandon_queued(const FailurePtr& why) noexcept {
@@ -52,9 +59,10 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
       tail_ = &head_;
       active_ = false;
     }
+    BasicAnnouncement<Sync> announcement;
     while (task != nullptr) {
       Task* next = task->next_task;
-      task->abandon(why);
+      task->abandon(why, announcement);
       task->release();
       task = next;
     }
@@ -103,8 +111,8 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     return !std::exchange(active_, true);
   }
 
-  // A task that runs inside of one that is running: it is not queued, only known. Requires: mutex()
-  // is held.
+  // A task that is run inside of one that is running, on the same thread or on another: it is not
+  // queued, only known. Requires: mutex() is held.
   void enter_nested(Task& task) noexcept { task.next_task = std::exchange(nested_, &task); }
   void leave_nested(Task& task) noexcept {
     std::lock_guard lock(mutex_);
@@ -114,7 +122,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   }
 
   void start() noexcept {
-    if (!pool_->submit(*this)) abandon_queued(no_thread_);
+    if (!pool_->submit(*this)) no_thread();
   }
 
   // Runs the stream on the calling thread up to and including `last`, or until it must park.
@@ -138,6 +146,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
 
  private:
   void run() noexcept override { run_through(nullptr); }
+  void no_thread() noexcept override { abandon_queued(without_thread_()); }
 
   void settled() noexcept override {
     {
@@ -201,7 +210,7 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
   }
 
   Pool* const pool_;
-  const FailurePtr no_thread_;
+  const MakeFailure without_thread_;
   mutable typename Sync::mutex mutex_;
   // All below guarded by mutex_.
   Task* head_ = nullptr;

@@ -5,14 +5,18 @@
 #include <chrono>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "tarn/runtime/sync.h"
+#include "tarn/runtime/thread_owner.h"
 
 namespace tarn {
 
 template <class Sync>
 struct BasicRunnable {
   virtual void run() noexcept = 0;
+  // Instead of run, when a thread was promised and there is none after all.
+  virtual void no_thread() noexcept = 0;
 
   BasicRunnable* next_runnable = nullptr;  // guarded by the pool it was submitted to
 
@@ -23,7 +27,7 @@ struct BasicRunnable {
 // Thread-safe. Owns its threads; a runnable belongs to whoever submits it and may be gone once it
 // has run.
 template <class Sync>
-class BasicWorkerPool {
+class BasicWorkerPool final : BasicThreadOwner<Sync> {
  public:
   using Runnable = BasicRunnable<Sync>;
   using Duration = typename Sync::clock::duration;
@@ -42,7 +46,7 @@ class BasicWorkerPool {
   }
 
   // Runs `runnable` once on some thread of the pool. Returns false, and forgets it, when there is
-  // no thread and none can be started.
+  // no thread that is awake and none can be started.
   bool submit(Runnable& runnable) noexcept {
     std::unique_lock lock(mutex_);
     push(runnable);
@@ -50,13 +54,8 @@ class BasicWorkerPool {
       work_.notify_one();
       return true;
     }
-    ++n_threads_;
-    // With the lock held, so that nobody counts on a thread that will not be.
-    if (start_thread()) return true;
-    --n_threads_;
     // Threads that are busy now will come back for it. With none left it would wait for ever.
-    if (n_threads_ != 0) return true;
-    return !remove(runnable);
+    return start_thread() || !all_asleep() || !remove(runnable);
   }
 
   int n_threads() const {
@@ -69,18 +68,38 @@ class BasicWorkerPool {
   typename Sync::mutex& fork_mutex() noexcept { return mutex_; }
 
  private:
+  // Requires: mutex_ is held, so that nobody counts on a thread that will not be.
   bool start_thread() noexcept {
+    ++n_threads_;
     try {
       typename Sync::thread([this] { work(); }).detach();
       return true;
     } catch (const std::system_error&) {
-      return false;
     } catch (const std::bad_alloc&) {
-      return false;
     }
+    --n_threads_;
+    return false;
+  }
+
+  // Requires: mutex_ is held.
+  bool all_asleep() const noexcept { return n_asleep_ >= n_threads_; }
+
+  void falls_asleep() noexcept override {
+    Runnable* stranded = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      ++n_asleep_;
+      if (head_ != nullptr && all_asleep() && !start_thread()) stranded = take_all();
+    }
+    while (stranded != nullptr) std::exchange(stranded, stranded->next_runnable)->no_thread();
+  }
+  void wakes_up() noexcept override {
+    std::lock_guard lock(mutex_);
+    --n_asleep_;
   }
 
   void work() noexcept {
+    owner_of_this_thread<Sync>() = this;
     std::unique_lock lock(mutex_);
     for (;;) {
       if (Runnable* runnable = pop()) {
@@ -120,6 +139,12 @@ class BasicWorkerPool {
     return first;
   }
 
+  Runnable* take_all() noexcept {
+    n_queued_ = 0;
+    tail_ = &head_;
+    return std::exchange(head_, nullptr);
+  }
+
   bool remove(Runnable& runnable) noexcept {
     for (Runnable** link = &head_; *link != nullptr; link = &(*link)->next_runnable) {
       if (*link == &runnable) {
@@ -147,6 +172,7 @@ class BasicWorkerPool {
   int n_queued_ = 0;
   int n_idle_ = 0;     // asleep in wait_for_work, those already notified included
   int n_threads_ = 0;  // started or about to be
+  int n_asleep_ = 0;   // of these, in the middle of a runnable until others have done something
   bool stopping_ = false;
 };
 
