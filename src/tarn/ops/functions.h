@@ -9,6 +9,7 @@
 
 #include "tarn/ops/functions/creation.h"
 #include "tarn/ops/functions/diagonals.h"
+#include "tarn/ops/functions/einsum.h"
 #include "tarn/ops/functions/elementwise.h"
 #include "tarn/ops/functions/graph.h"
 #include "tarn/ops/functions/indexing.h"

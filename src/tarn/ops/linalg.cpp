@@ -146,8 +146,8 @@ array linalg::pinv(const array& a, StreamOrDevice s) {
   const array& values = usv[1];
   array cutoff =
       multiply(max(values, -1, true, s), array(10 * std::max(m, n) * epsilon, a.dtype()), s);
-  array inverses = where(greater(values, cutoff, s), divide(array(1.0, a.dtype()), values, s),
-                         array(0.0, a.dtype()), s);
+  array inverses =
+      where(greater(values, cutoff, s), reciprocal(values, s), array(0.0, a.dtype()), s);
   array scaled = multiply(swapaxes(usv[2], -1, -2, s), expand_dims(inverses, -2, s), s);
   return matmul(scaled, swapaxes(usv[0], -1, -2, s), s);
 }

@@ -1,12 +1,35 @@
-// Products of matrices.
+// Products of matrices and vectors.
 #pragma once
+
+#include <vector>
 
 #include "tarn/graph/array.h"
 #include "tarn/runtime/streams.h"
 
 namespace tarn {
 
-// Products over the last axis of a and the last but one of b; leading axes broadcast.
+// Products over the last axis of a and the last but one of b; leading axes broadcast. A vector on
+// the left is a row, one on the right a column, and the result lacks that axis. At least one dtype
+// must be floating or complex; a scalar is an error.
 array matmul(const array& a, const array& b, StreamOrDevice s = {});
+// alpha a b + beta c, where c broadcasts to the product.
+array addmm(array c, array a, array b, const float& alpha = 1.f, const float& beta = 1.f,
+            StreamOrDevice s = {});
+
+// Sums of products over the last `axis` axes of a and the first of b, or over pairs of axes of the
+// same sizes: the other axes of a, then those of b, remain. Dtypes as in matmul.
+array tensordot(const array& a, const array& b, const int axis = 2, StreamOrDevice s = {});
+array tensordot(const array& a, const array& b, const std::vector<int>& axes_a,
+                const std::vector<int>& axes_b, StreamOrDevice s = {});
+// Over the last axes of both; the product if one is a scalar.
+array inner(const array& a, const array& b, StreamOrDevice s = {});
+// Of vectors along one axis of arrays that broadcast; of complex ones, the first is conjugated.
+// Any dtype.
+array vecdot(const array& a, const array& b, int axis = -1, StreamOrDevice s = {});
+
+// Every element of the flat a times every element of the flat b: (size of a, size of b). Any dtype.
+array outer(const array& a, const array& b, StreamOrDevice s = {});
+// The Kronecker product: a block a[i, j, …] b for each element of a. Any dtype.
+array kron(const array& a, const array& b, StreamOrDevice s = {});
 
 }  // namespace tarn
