@@ -19,3 +19,4 @@
 #include "tarn/ops/functions/reduce.h"
 #include "tarn/ops/functions/scan.h"
 #include "tarn/ops/functions/shape.h"
+#include "tarn/ops/functions/sort.h"

@@ -11,11 +11,13 @@
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/scan.h"
 #include "tarn/ops/softmax.h"
+#include "tarn/ops/sort.h"
 #include "tarn/ops/tensor_stats.h"
 
 #define TARN_KERNEL_OPS(X) \
   X(Arange)                \
   X(ArgReduce)             \
+  X(ArgSort)               \
   X(Cholesky)              \
   X(Concatenate)           \
   X(Determinant)           \
@@ -31,12 +33,15 @@
   X(Qr)                    \
   X(Reduce)                \
   X(Scan)                  \
+  X(SearchSorted)          \
   X(Softmax)               \
   X(Solve)                 \
   X(SolveTriangular)       \
+  X(Sort)                  \
   X(Svd)                   \
   X(Take)                  \
   X(TensorStats)           \
+  X(TopK)                  \
   X(TriangularInverse)
 
 namespace tarn {

@@ -10,9 +10,12 @@
 #include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/scan.h"
+#include "tarn/kernels/cpu/search_sorted.h"
 #include "tarn/kernels/cpu/softmax.h"
+#include "tarn/kernels/cpu/sort.h"
 #include "tarn/kernels/cpu/tensor_stats.h"
 #include "tarn/ops/kernel_ops.h"
+#include "tarn/runtime/buffer.h"
 
 namespace tarn::cpu {
 
@@ -23,6 +26,10 @@ using Views = std::span<const View>;
 void run(const ops::Arange& op, Views, Views out) { arange(op.start, op.step, out[0]); }
 void run(const ops::ArgReduce& op, Views in, Views out) {
   arg_reduce(op.is_max, in[0], op.axis, out[0]);
+}
+void run(const ops::ArgSort&, Views in, Views out) {
+  const BufferRef scratch = BufferRef::allocate(size_t(argsort_scratch_bytes(in[0])));
+  argsort(in[0], out[0], scratch.data());
 }
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
@@ -49,10 +56,17 @@ void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.a
 void run(const ops::Scan& op, Views in, Views out) {
   scan(op.op, in[0], op.axis, op.order, out[0]);
 }
+void run(const ops::SearchSorted& op, Views in, Views out) {
+  search_sorted(in[0], in[1], op.right, out[0]);
+}
 void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
 void run(const ops::SolveTriangular& op, Views in, Views out) {
   solve_triangular(in[0], in[1], op.upper, out[0]);
+}
+void run(const ops::Sort&, Views in, Views out) {
+  const BufferRef scratch = BufferRef::allocate(size_t(sort_scratch_bytes(in[0])));
+  cpu::sort(in[0], out[0], scratch.data());
 }
 void run(const ops::Svd&, Views in, Views out) {
   out.size() == 1 ? svd(in[0], nullptr, out[0], nullptr) : svd(in[0], &out[0], out[1], &out[2]);
@@ -61,6 +75,7 @@ void run(const ops::Take& op, Views in, Views out) { take(in[0], in[1], op.axis,
 void run(const ops::TensorStats& op, Views in, Views out) {
   tensor_stats(op.format, in[0], out[0]);
 }
+void run(const ops::TopK&, Views in, Views out) { top_k(in[0], out[0]); }
 void run(const ops::TriangularInverse& op, Views in, Views out) {
   triangular_inverse(in[0], op.upper, out[0]);
 }

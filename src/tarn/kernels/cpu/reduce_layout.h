@@ -1,5 +1,5 @@
-// How a reduction walks over its input, and how the input's elements are brought together. Shared
-// by the reductions and softmax; not for use outside their files.
+// How an operation along axes walks over its input, and how the input's elements are brought
+// together. Shared by reductions, softmax, scans and sorting; not for use outside their files.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,52 @@
+// The inner loops of sorting, one table per instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "tarn/base/dtype.h"
+
+namespace tarn::cpu {
+
+// Note [Sort keys]
+// Elements are sorted as signed integers of their size. A key names an element bit by bit: keys of
+// floats are in the order of IEEE 754, -0 before +0, but that NaNs of either sign come last. A rank
+// is the same for elements that are equal: for both zeros, and for all NaNs, whose rank is the
+// highest; ranks of other floats are signed magnitudes in two's complement. Ranks and keys of
+// integers are the same.
+
+// n elements to n integers or back. `to` may be `from`.
+using KeyConverter = void (*)(const void* from, void* to, size_t n);
+
+struct SortKernels {
+  // By dtype; null for complex64.
+  KeyConverter to_keys[kDtypeCount];
+  KeyConverter from_keys[kDtypeCount];
+  KeyConverter to_ranks[kDtypeCount];
+
+  // Of integers of 2, 4 and 8 bytes, by the logarithm of that, less one.
+
+  // reached[i] = how many of at most 4096 keys are not below splitters[i].
+  void (*count_reached[3])(const void* keys, size_t n, const void* splitters, size_t n_splitters,
+                           int64_t* reached);
+  // buckets[i] = how many of the ascending splitters, at most 255, are not above keys[i].
+  void (*classify[3])(const void* keys, size_t n, const void* splitters, size_t n_splitters,
+                      uint8_t* buckets);
+  // Copies the keys that are above the threshold and returns how many they are. May write up to 64
+  // bytes past them.
+  size_t (*keep_above[3])(const void* keys, size_t n, const void* threshold, void* out);
+};
+
+template <class K>
+inline constexpr int kKeyWidth = sizeof(K) == 2   ? 0
+                                 : sizeof(K) == 4 ? 1
+                                                  : 2;
+
+// Those of the instruction set that kernels() has chosen.
+const SortKernels& sort_kernels();
+
+// Those of all instruction sets that this CPU can run, widest first.
+std::span<const SortKernels> runnable_sort_kernels();
+
+}  // namespace tarn::cpu
