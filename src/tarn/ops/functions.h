@@ -15,6 +15,7 @@
 #include "tarn/ops/functions/indexing.h"
 #include "tarn/ops/functions/linalg.h"
 #include "tarn/ops/functions/matmul.h"
+#include "tarn/ops/functions/random.h"
 #include "tarn/ops/functions/rearrange.h"
 #include "tarn/ops/functions/reduce.h"
 #include "tarn/ops/functions/scan.h"

@@ -8,6 +8,7 @@
 #include "tarn/ops/matmul.h"
 #include "tarn/ops/op.h"
 #include "tarn/ops/pad.h"
+#include "tarn/ops/random.h"
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/scan.h"
 #include "tarn/ops/softmax.h"
@@ -31,6 +32,8 @@
   X(Matmul)                \
   X(Pad)                   \
   X(Qr)                    \
+  X(RandomBits)            \
+  X(RandomUniform)         \
   X(Reduce)                \
   X(Scan)                  \
   X(SearchSorted)          \

@@ -8,6 +8,7 @@
 #include "tarn/kernels/cpu/linalg.h"
 #include "tarn/kernels/cpu/matmul.h"
 #include "tarn/kernels/cpu/pad.h"
+#include "tarn/kernels/cpu/random.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/scan.h"
 #include "tarn/kernels/cpu/search_sorted.h"
@@ -52,6 +53,10 @@ void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
 }
 void run(const ops::Qr&, Views in, Views out) { qr(in[0], out[0], out[1]); }
+void run(const ops::RandomBits&, Views in, Views out) { random_bits(in[0], out[0]); }
+void run(const ops::RandomUniform& op, Views in, Views out) {
+  random_uniform(op, in[0], in[1], in[2], out[0]);
+}
 void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
 void run(const ops::Scan& op, Views in, Views out) {
   scan(op.op, in[0], op.axis, op.order, out[0]);
