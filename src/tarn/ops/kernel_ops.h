@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tarn/ops/creation.h"
+#include "tarn/ops/fft.h"
 #include "tarn/ops/indexing.h"
 #include "tarn/ops/linalg.h"
 #include "tarn/ops/matmul.h"
@@ -25,6 +26,7 @@
   X(Eig)                   \
   X(Eigh)                  \
   X(Eye)                   \
+  X(Fft)                   \
   X(Inverse)               \
   X(LogDeterminant)        \
   X(Lu)                    \

@@ -4,6 +4,7 @@
 
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
+#include "tarn/kernels/cpu/fft.h"
 #include "tarn/kernels/cpu/indexing.h"
 #include "tarn/kernels/cpu/linalg.h"
 #include "tarn/kernels/cpu/matmul.h"
@@ -42,6 +43,7 @@ void run(const ops::Eigh& op, Views in, Views out) {
   eigh(in[0], op.upper, out[0], out.size() > 1 ? &out[1] : nullptr);
 }
 void run(const ops::Eye& op, Views, Views out) { eye(op.k, out[0]); }
+void run(const ops::Fft& op, Views in, Views out) { fft(op, in[0], out[0]); }
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
 void run(const ops::LogDeterminant&, Views in, Views out) {
   log_determinant(in[0], out[0], out[1]);

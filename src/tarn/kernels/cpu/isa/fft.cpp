@@ -1,0 +1,289 @@
+// Fourier transforms of as many sequences as a pack has lanes: no loop shuffles but those that
+// bring the sequences into lanes and back.
+#include <utility>
+
+#include "tarn/kernels/cpu/fft_kernels.h"
+#include "tarn/kernels/cpu/fft_spectrum.h"
+#include "tarn/kernels/cpu/isa/element.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+namespace {
+
+using cpu::FftPass;
+using Floats = Pack<float>;
+using D = Floats::D;
+inline constexpr size_t kLanes = Floats::kLanes;
+inline constexpr size_t kElement = 2 * kLanes;  // floats of an element
+
+using Complex = cpu::SpectrumElement<Floats>;
+
+TARN_FN Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
+TARN_FN Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
+TARN_FN Complex operator*(Complex a, Complex b) {
+  return {hn::MulSub(a.re.v, b.re.v, (a.im * b.im).v), hn::MulAdd(a.re.v, b.im.v, (a.im * b.re).v)};
+}
+TARN_FN Complex operator*(Complex a, Floats b) { return {a.re * b, a.im * b}; }
+// -i a
+TARN_FN Complex turned(Complex a) { return {a.im, -a.re}; }
+
+// Where the two parts of an element are: exchanging them inverts a transform.
+struct Parts {
+  size_t re;
+  size_t im;
+
+  TARN_FN Complex load(const float* element) const {
+    return {HWY_NAMESPACE::load(element + re), HWY_NAMESPACE::load(element + im)};
+  }
+  TARN_FN void store(float* element, Complex x) const {
+    HWY_NAMESPACE::store(element + re, x.re);
+    HWY_NAMESPACE::store(element + im, x.im);
+  }
+};
+
+TARN_FN Complex load_root(const float* root) { return {Floats(root[0]), Floats(root[1])}; }
+
+TARN_FN void butterfly_4(Complex& a0, Complex& a1, Complex& a2, Complex& a3) {
+  const Complex even_sum = a0 + a2, even_difference = a0 - a2;
+  const Complex odd_sum = a1 + a3, odd_difference = turned(a1 - a3);
+  a0 = even_sum + odd_sum;
+  a1 = even_difference + odd_difference;
+  a2 = even_sum - odd_sum;
+  a3 = even_difference - odd_difference;
+}
+
+// Transforms of kRadix elements, in place.
+template <int kRadix>
+TARN_FN void butterfly(Complex (&a)[kRadix], const float* roots) {
+  if constexpr (kRadix == 2) {
+    const Complex difference = a[0] - a[1];
+    a[0] = a[0] + a[1];
+    a[1] = difference;
+  } else if constexpr (kRadix == 4) {
+    butterfly_4(a[0], a[1], a[2], a[3]);
+  } else if constexpr (kRadix == 8) {
+    butterfly_4(a[0], a[2], a[4], a[6]);
+    butterfly_4(a[1], a[3], a[5], a[7]);
+    const Floats root(0.70710678118654752f);
+    const Complex odd[4] = {a[1], (a[3] + turned(a[3])) * root, turned(a[5]),
+                            (turned(a[7]) - a[7]) * root};
+    const Complex even[4] = {a[0], a[2], a[4], a[6]};
+    unrolled<4>([&](auto k) {
+      a[k] = even[k] + odd[k];
+      a[k + 4] = even[k] - odd[k];
+    });
+  } else {
+    constexpr size_t kHalf = kRadix / 2;
+    Complex sum[kHalf], difference[kHalf];
+    const Complex first = a[0];
+    unrolled<kHalf>([&](auto j) {
+      sum[j] = a[j + 1] + a[kRadix - 1 - j];
+      difference[j] = a[j + 1] - a[kRadix - 1 - j];
+      a[0] = a[0] + sum[j];
+    });
+    unrolled<kHalf>([&](auto k) {
+      Complex even = first, odd{Floats(0), Floats(0)};
+      unrolled<kHalf>([&](auto j) {
+        constexpr size_t kRoot = (k + 1) * (j + 1) % kRadix;
+        const Floats cosine(roots[kRoot]), sine(roots[kRadix + kRoot]);
+        even = {fma(sum[j].re, cosine, even.re), fma(sum[j].im, cosine, even.im)};
+        odd = {fma(difference[j].re, sine, odd.re), fma(difference[j].im, sine, odd.im)};
+      });
+      a[k + 1] = even + turned(odd);
+      a[kRadix - 1 - k] = even - turned(odd);
+    });
+  }
+}
+
+template <int kRadix>
+void run_pass(const FftPass& pass, Parts parts, const float* x, float* y) {
+  const int64_t stride = pass.stride, distance = pass.stride * pass.n_blocks;
+  const float* twiddles = pass.twiddles;
+  for (int64_t p = 0; p < pass.n_blocks; ++p, twiddles += 2 * (kRadix - 1)) {
+    for (int64_t q = 0; q < stride; ++q) {
+      const float* const from = x + (q + stride * p) * int64_t(kElement);
+      float* const to = y + (q + stride * kRadix * p) * int64_t(kElement);
+      Complex a[kRadix];
+      unrolled<kRadix>(
+          [&](auto k) { a[k] = parts.load(from + int64_t(k) * distance * int64_t(kElement)); });
+      butterfly<kRadix>(a, pass.roots);
+      parts.store(to, a[0]);
+      unrolled<kRadix - 1>([&](auto k) {
+        const Complex turned_by = p == 0 ? a[k + 1] : a[k + 1] * load_root(twiddles + 2 * k);
+        parts.store(to + int64_t(k + 1) * stride * int64_t(kElement), turned_by);
+      });
+    }
+  }
+}
+
+void run_pass_of_radix(const FftPass& pass, Parts parts, const float* x, float* y) {
+  switch (pass.radix) {
+    case 2:
+      return run_pass<2>(pass, parts, x, y);
+    case 3:
+      return run_pass<3>(pass, parts, x, y);
+    case 4:
+      return run_pass<4>(pass, parts, x, y);
+    case 5:
+      return run_pass<5>(pass, parts, x, y);
+    case 7:
+      return run_pass<7>(pass, parts, x, y);
+    case 8:
+      return run_pass<8>(pass, parts, x, y);
+    case 11:
+      return run_pass<11>(pass, parts, x, y);
+    case 13:
+      return run_pass<13>(pass, parts, x, y);
+  }
+}
+
+float* transform(std::span<const FftPass> passes, bool is_inverse, float* x, float* y) {
+  const Parts parts = is_inverse ? Parts{kLanes, 0} : Parts{0, kLanes};
+  for (const FftPass& pass : passes) {
+    run_pass_of_radix(pass, parts, x, y);
+    std::swap(x, y);
+  }
+  return x;
+}
+
+// The 4 x 4 matrices in the 128-bit blocks of four packs, transposed.
+TARN_FN void transpose_in_blocks(hn::Vec<D>& a, hn::Vec<D>& b, hn::Vec<D>& c, hn::Vec<D>& e) {
+  const D d;
+  const hn::RepartitionToWide<D> wide;
+  const auto pairs = [&](auto x) { return hn::BitCast(wide, x); };
+  const auto low_ac = hn::InterleaveLower(d, a, b), low_ce = hn::InterleaveLower(d, c, e);
+  const auto high_ab = hn::InterleaveUpper(d, a, b), high_ce = hn::InterleaveUpper(d, c, e);
+  a = hn::BitCast(d, hn::InterleaveLower(wide, pairs(low_ac), pairs(low_ce)));
+  b = hn::BitCast(d, hn::InterleaveUpper(wide, pairs(low_ac), pairs(low_ce)));
+  c = hn::BitCast(d, hn::InterleaveLower(wide, pairs(high_ab), pairs(high_ce)));
+  e = hn::BitCast(d, hn::InterleaveUpper(wide, pairs(high_ab), pairs(high_ce)));
+}
+
+// As many packs as there are lanes, as a matrix.
+TARN_FN void transpose(hn::Vec<D> (&rows)[kLanes]) {
+  constexpr size_t kGroups = kLanes / 4;
+  const D d;
+  unrolled<kGroups>([&](auto g) {
+    transpose_in_blocks(rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]);
+  });
+  // Block b of pack 4g + c is now part g of row 4b + c.
+  unrolled<4>([&](auto c) {
+    if constexpr (kGroups == 2) {
+      const auto first = rows[c], second = rows[c + 4];
+      rows[c] = hn::ConcatLowerLower(d, second, first);
+      rows[c + 4] = hn::ConcatUpperUpper(d, second, first);
+    } else {
+      const auto even = [](auto x, auto y) {
+        return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(y), x);
+      };
+      const auto odd = [](auto x, auto y) {
+        return hn::OddEvenBlocks(y, hn::SwapAdjacentBlocks(x));
+      };
+      const auto even_low = even(rows[c], rows[c + 4]), odd_low = odd(rows[c], rows[c + 4]);
+      const auto even_high = even(rows[c + 8], rows[c + 12]);
+      const auto odd_high = odd(rows[c + 8], rows[c + 12]);
+      rows[c] = hn::ConcatLowerLower(d, even_high, even_low);
+      rows[c + 4] = hn::ConcatLowerLower(d, odd_high, odd_low);
+      rows[c + 8] = hn::ConcatUpperUpper(d, even_high, even_low);
+      rows[c + 12] = hn::ConcatUpperUpper(d, odd_high, odd_low);
+    }
+  });
+}
+
+void load_rows(const float* rows, int64_t row_stride, int64_t n, float* to) {
+  const D d;
+  int64_t i = 0;
+  for (; i + int64_t(kLanes) <= n; i += kLanes) {
+    hn::Vec<D> tile[kLanes];
+    unrolled<kLanes>([&](auto r) { tile[r] = hn::LoadU(d, rows + int64_t(r) * row_stride + i); });
+    transpose(tile);
+    unrolled<kLanes>([&](auto c) { hn::Store(tile[c], d, to + (i + int64_t(c)) * kLanes); });
+  }
+  for (; i < n; ++i) {
+    for (size_t r = 0; r < kLanes; ++r) to[i * kLanes + r] = rows[int64_t(r) * row_stride + i];
+  }
+}
+
+void store_rows(const float* from, int64_t n, float scale, float* rows, int64_t row_stride) {
+  const D d;
+  const auto factor = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + int64_t(kLanes) <= n; i += kLanes) {
+    hn::Vec<D> tile[kLanes];
+    unrolled<kLanes>(
+        [&](auto c) { tile[c] = hn::Mul(hn::Load(d, from + (i + int64_t(c)) * kLanes), factor); });
+    transpose(tile);
+    unrolled<kLanes>([&](auto r) { hn::StoreU(tile[r], d, rows + int64_t(r) * row_stride + i); });
+  }
+  for (; i < n; ++i) {
+    for (size_t r = 0; r < kLanes; ++r) {
+      rows[int64_t(r) * row_stride + i] = from[i * kLanes + r] * scale;
+    }
+  }
+}
+
+void load_complex(const float* from, int64_t stride, int64_t n, float* to) {
+  const D d;
+  for (int64_t i = 0; i < n; ++i) {
+    hn::Vec<D> re, im;
+    hn::LoadInterleaved2(d, from + i * stride, re, im);
+    hn::Store(re, d, to + i * kElement);
+    hn::Store(im, d, to + i * kElement + kLanes);
+  }
+}
+
+void store_complex(const float* from, int64_t n, float scale, float* to, int64_t stride) {
+  const D d;
+  const auto factor = hn::Set(d, scale);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto re = hn::Mul(hn::Load(d, from + i * kElement), factor);
+    const auto im = hn::Mul(hn::Load(d, from + i * kElement + kLanes), factor);
+    hn::StoreInterleaved2(re, im, d, to + i * stride);
+  }
+}
+
+inline constexpr Parts kForward{0, kLanes};
+
+void twiddle(const float* from, int64_t n, bool is_inverse, const float* roots, int64_t step,
+             const float* by_lane, float* to) {
+  for (int64_t k = 0; k < n; ++k) {
+    Complex factor = kForward.load(by_lane + k * kElement) * load_root(roots + 2 * k * step);
+    if (is_inverse) factor.im = -factor.im;
+    const Complex x = kForward.load(from + k * kElement) * factor;
+    hn::StoreInterleaved2(x.re.v, x.im.v, D(), to + k * kElement);
+  }
+}
+
+void split_spectrum(const float* from, int64_t n, const float* twiddles, float* to) {
+  const Complex first = kForward.load(from);
+  kForward.store(to, {first.re + first.im, Floats(0)});
+  kForward.store(to + n * kElement, {first.re - first.im, Floats(0)});
+  for (int64_t k = 1; k <= n - k; ++k) {
+    const auto [at_k, at_rest] = cpu::split_spectrum<Floats>(
+        {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
+        load_root(twiddles + 2 * k), Floats(0.5f));
+    kForward.store(to + k * kElement, at_k);
+    kForward.store(to + (n - k) * kElement, at_rest);
+  }
+}
+
+void merge_spectrum(const float* from, int64_t n, const float* twiddles, float* to) {
+  const Floats first = load(from), last = load(from + n * kElement);
+  kForward.store(to, {first + last, first - last});
+  for (int64_t k = 1; k <= n - k; ++k) {
+    const auto [at_k, at_rest] = cpu::merge_spectrum<Floats>(
+        {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
+        load_root(twiddles + 2 * k));
+    kForward.store(to + k * kElement, at_k);
+    kForward.store(to + (n - k) * kElement, at_rest);
+  }
+}
+
+}  // namespace
+
+void add_fft_kernels(cpu::FftKernels& kernels) {
+  kernels = {kLanes,        transform, load_rows,      store_rows,    load_complex,
+             store_complex, twiddle,   split_spectrum, merge_spectrum};
+}
+
+}  // namespace tarn::HWY_NAMESPACE
