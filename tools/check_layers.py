@@ -28,7 +28,7 @@ ALLOWED = {
 }
 
 OP_HEADERS = {"op.h", "op_info.h", "elementwise_op.h", "tile_program.h"}
-FUNCTION_HEADERS = {"build.h", "functions.h"}
+FUNCTION_HEADERS = {"build.h", "functions.h", "index_arguments.h"}
 
 # Slow to compile or with global state, so kept out of what everything else is built on.
 LOW_LAYERS = {"base", "math", "runtime", "kernels"}

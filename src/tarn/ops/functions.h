@@ -20,5 +20,6 @@
 #include "tarn/ops/functions/rearrange.h"
 #include "tarn/ops/functions/reduce.h"
 #include "tarn/ops/functions/scan.h"
+#include "tarn/ops/functions/scatter.h"
 #include "tarn/ops/functions/shape.h"
 #include "tarn/ops/functions/sort.h"

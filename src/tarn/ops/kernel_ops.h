@@ -12,6 +12,7 @@
 #include "tarn/ops/random.h"
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/scan.h"
+#include "tarn/ops/scatter.h"
 #include "tarn/ops/softmax.h"
 #include "tarn/ops/sort.h"
 #include "tarn/ops/tensor_stats.h"
@@ -23,14 +24,18 @@
   X(Cholesky)              \
   X(Concatenate)           \
   X(Determinant)           \
+  X(DynamicSlice)          \
+  X(DynamicSliceUpdate)    \
   X(Eig)                   \
   X(Eigh)                  \
   X(Eye)                   \
   X(Fft)                   \
+  X(Gather)                \
   X(Inverse)               \
   X(LogDeterminant)        \
   X(Lu)                    \
   X(LuFactor)              \
+  X(MaskedScatter)         \
   X(Matmul)                \
   X(Pad)                   \
   X(Qr)                    \
@@ -38,13 +43,17 @@
   X(RandomUniform)         \
   X(Reduce)                \
   X(Scan)                  \
+  X(Scatter)               \
+  X(ScatterAxis)           \
   X(SearchSorted)          \
+  X(SliceUpdate)           \
   X(Softmax)               \
   X(Solve)                 \
   X(SolveTriangular)       \
   X(Sort)                  \
   X(Svd)                   \
   X(Take)                  \
+  X(TakeAlongAxis)         \
   X(TensorStats)           \
   X(TopK)                  \
   X(TriangularInverse)

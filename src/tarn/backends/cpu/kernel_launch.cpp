@@ -7,12 +7,15 @@
 #include "tarn/kernels/cpu/fft.h"
 #include "tarn/kernels/cpu/indexing.h"
 #include "tarn/kernels/cpu/linalg.h"
+#include "tarn/kernels/cpu/masked_scatter.h"
 #include "tarn/kernels/cpu/matmul.h"
 #include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/random.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/scan.h"
+#include "tarn/kernels/cpu/scatter.h"
 #include "tarn/kernels/cpu/search_sorted.h"
+#include "tarn/kernels/cpu/slice_update.h"
 #include "tarn/kernels/cpu/softmax.h"
 #include "tarn/kernels/cpu/sort.h"
 #include "tarn/kernels/cpu/tensor_stats.h"
@@ -36,6 +39,12 @@ void run(const ops::ArgSort&, Views in, Views out) {
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
 void run(const ops::Determinant&, Views in, Views out) { determinant(in[0], out[0]); }
+void run(const ops::DynamicSlice& op, Views in, Views out) {
+  dynamic_slice(in[0], in[1], op.axes, out[0]);
+}
+void run(const ops::DynamicSliceUpdate& op, Views in, Views out) {
+  dynamic_slice_update(in[0], in[1], in[2], op.axes, out[0]);
+}
 void run(const ops::Eig&, Views in, Views out) {
   eig(in[0], out[0], out.size() > 1 ? &out[1] : nullptr);
 }
@@ -44,12 +53,18 @@ void run(const ops::Eigh& op, Views in, Views out) {
 }
 void run(const ops::Eye& op, Views, Views out) { eye(op.k, out[0]); }
 void run(const ops::Fft& op, Views in, Views out) { fft(op, in[0], out[0]); }
+void run(const ops::Gather& op, Views in, Views out) {
+  gather(in[0], in.subspan(1), op.axes, out[0]);
+}
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
 void run(const ops::LogDeterminant&, Views in, Views out) {
   log_determinant(in[0], out[0], out[1]);
 }
 void run(const ops::Lu&, Views in, Views out) { lu(in[0], out[0], out[1], out[2]); }
 void run(const ops::LuFactor&, Views in, Views out) { lu_factor(in[0], out[0], out[1]); }
+void run(const ops::MaskedScatter&, Views in, Views out) {
+  masked_scatter(in[0], in[1], in[2], out[0]);
+}
 void run(const ops::Matmul&, Views in, Views out) { matmul(in[0], in[1], out[0]); }
 void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
@@ -66,6 +81,15 @@ void run(const ops::Scan& op, Views in, Views out) {
 void run(const ops::SearchSorted& op, Views in, Views out) {
   search_sorted(in[0], in[1], op.right, out[0]);
 }
+void run(const ops::Scatter& op, Views in, Views out) {
+  scatter(op.mode, in[0], in.subspan(1, op.axes.size()), op.axes, in.back(), out[0]);
+}
+void run(const ops::ScatterAxis& op, Views in, Views out) {
+  scatter_axis(op.mode, in[0], in[1], op.axis, in[2], out[0]);
+}
+void run(const ops::SliceUpdate& op, Views in, Views out) {
+  slice_update(in[0], in[1], op.bounds, out[0]);
+}
 void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
 void run(const ops::SolveTriangular& op, Views in, Views out) {
@@ -79,6 +103,9 @@ void run(const ops::Svd&, Views in, Views out) {
   out.size() == 1 ? svd(in[0], nullptr, out[0], nullptr) : svd(in[0], &out[0], out[1], &out[2]);
 }
 void run(const ops::Take& op, Views in, Views out) { take(in[0], in[1], op.axis, out[0]); }
+void run(const ops::TakeAlongAxis& op, Views in, Views out) {
+  take_along_axis(in[0], in[1], op.axis, out[0]);
+}
 void run(const ops::TensorStats& op, Views in, Views out) {
   tensor_stats(op.format, in[0], out[0]);
 }

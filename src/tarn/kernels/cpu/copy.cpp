@@ -7,6 +7,7 @@
 
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/copy_words.h"
+#include "tarn/kernels/cpu/gather.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/strided_index.h"
 
@@ -16,9 +17,6 @@ namespace {
 
 // Bytes of one task: large against what a task costs, small against the second-level cache.
 constexpr int64_t kTaskBytes = 128 << 10;
-// From here on the target is written past the caches, which saves reading it first: the reader will
-// not find such an amount in them anyway.
-constexpr int64_t kStreamBytes = 8 << 20;
 // Sides of the blocks of a transposition, in elements.
 constexpr int64_t kCachedSquare = 128;
 constexpr int64_t kStreamedSquare = 512;

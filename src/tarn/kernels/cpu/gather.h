@@ -27,6 +27,10 @@ void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, i
 void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows, int64_t cols,
                        int item_size);
 
+// From this size on a target is written past the caches, which saves reading it first: the reader
+// will not find such an amount in them anyway.
+inline constexpr int64_t kStreamBytes = 8 << 20;
+
 // As memcpy, with stores that bypass the caches. Other threads may see them late unless
 // stream_fence() follows.
 void stream_copy(void* to, const void* from, size_t nbytes);
