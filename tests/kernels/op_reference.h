@@ -17,20 +17,21 @@
 namespace tarn {
 
 // How far a result may be from the exact one, in units in the last place of its type, before it is
-// rounded to 16 bits.
+// rounded to 16 bits. docs/accuracy.md has what was measured.
 inline double tolerance_ulp(ElementwiseOp op) {
   switch (op) {
     case ElementwiseOp::exp:
     case ElementwiseOp::log:
     case ElementwiseOp::log10:
     case ElementwiseOp::log2:
-      return 1.0;
+      return 1.1;
     case ElementwiseOp::arccos:
     case ElementwiseOp::arctan:
     case ElementwiseOp::cosh:
     case ElementwiseOp::erf:
     case ElementwiseOp::expm1:
     case ElementwiseOp::log1p:
+    case ElementwiseOp::rsqrt:
     case ElementwiseOp::tanh:
       return 1.5;
     case ElementwiseOp::arccosh:
@@ -38,15 +39,16 @@ inline double tolerance_ulp(ElementwiseOp op) {
     case ElementwiseOp::arcsinh:
     case ElementwiseOp::arctan2:
     case ElementwiseOp::cos:
-    case ElementwiseOp::rsqrt:
+    case ElementwiseOp::power:
     case ElementwiseOp::sin:
     case ElementwiseOp::sinh:
       return 2.0;
     case ElementwiseOp::arctanh:
     case ElementwiseOp::erfinv:
     case ElementwiseOp::sigmoid:
-    case ElementwiseOp::tan:
       return 2.5;
+    case ElementwiseOp::tan:
+      return 3.0;
     default:
       return 0.501;
   }

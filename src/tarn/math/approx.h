@@ -3,8 +3,8 @@
 //
 // Polynomials are minimax fits (Remez in 50 digits) of the function named beside them. Every step
 // is one correctly rounded operation, fused only where fma says so, so that scalar, AVX2 and
-// AVX-512 agree to the last bit. Errors in ULP are the largest seen: over all floats for float
-// (docs/accuracy.md), over 10^8 random arguments for double.
+// AVX-512 agree to the last bit. Bounds of the error in ULP are those that tests hold them to;
+// docs/accuracy.md has what was measured.
 #pragma once
 
 #include "tarn/math/scalar.h"

@@ -70,7 +70,7 @@ TARN_FN T exp_of_small(T x) {
   return p * power_of_two<T>(n);
 }
 
-// Float only: 1 ULP.
+// Float only: 1.5 ULP.
 template <class T>
 TARN_FN T expm1(T x) {
   const T bounded = select(x < T(-20), T(-20), select(x > T(89), T(89), x));
@@ -92,7 +92,7 @@ TARN_FN T half_exp(T x) {
   return scale(p, n - IntOf<T>(1));
 }
 
-// Float only: 2 ULP.
+// Float only: 1.5 ULP.
 template <class T>
 TARN_FN T cosh(T x) {
   const T half = half_exp(abs(x));
@@ -111,7 +111,7 @@ TARN_FN T sinh(T x) {
   return copysign(select(magnitude < T(1), near_zero, half - T(0.25f) / half), x);
 }
 
-// Float only: 2 ULP.
+// Float only: 1.5 ULP.
 template <class T>
 TARN_FN T tanh(T x) {
   const T magnitude = abs(x);

@@ -246,18 +246,6 @@ TARN_FN Pack<E> min(Pack<E> x, Pack<E> y) {
   }
 }
 
-template <class F>
-TARN_FN Pack<float> in_double(F f, Pack<float> x, Pack<float> y) {
-  const hn::ScalableTag<float> d;
-  const hn::Half<decltype(d)> half;
-  const hn::ScalableTag<double> wide;
-  const Pack<double> low = f(Pack<double>(hn::PromoteTo(wide, hn::LowerHalf(half, x.v))),
-                             Pack<double>(hn::PromoteTo(wide, hn::LowerHalf(half, y.v))));
-  const Pack<double> high = f(Pack<double>(hn::PromoteTo(wide, hn::UpperHalf(half, x.v))),
-                              Pack<double>(hn::PromoteTo(wide, hn::UpperHalf(half, y.v))));
-  return hn::Combine(d, hn::DemoteTo(half, high.v), hn::DemoteTo(half, low.v));
-}
-
 // Elementary functions: our own formulas, or for double those of the C library.
 #define TARN_PACK_FUNCTION(name)                                            \
   TARN_FN Pack<float> name(Pack<float> x) { return math::approx::name(x); } \

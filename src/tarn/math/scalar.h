@@ -114,10 +114,4 @@ TARN_FN T replace_where(bool rare, T r, F f, T x, T y) {
   return rare ? f(x, y) : r;
 }
 
-// f in double precision, rounded to float once.
-template <class F>
-TARN_FN float in_double(F f, float x, float y) {
-  return float(f(double(x), double(y)));
-}
-
 }  // namespace tarn::math

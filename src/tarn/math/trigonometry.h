@@ -58,7 +58,7 @@ TARN_FN T cos(T x) {
       !(magnitude <= T(kLargestFastAngle)), y, [](float lane) { return ::cosf(lane); }, x);
 }
 
-// 2 ULP, as sin.
+// 3 ULP, as sin.
 template <class T>
 TARN_FN T tan(T x) {
   const T magnitude = abs(x);
@@ -105,7 +105,7 @@ TARN_FN T asin(T x) {
   return copysign(select(is_large, of_large, fma(t * z, p, t)), x);
 }
 
-// Float only: 2 ULP. NaN beyond -1 and 1.
+// Float only: 1.5 ULP. NaN beyond -1 and 1.
 template <class T>
 TARN_FN T acos(T x) {
   const T magnitude = abs(x);
@@ -138,7 +138,7 @@ TARN_FN T angle_of(T y, T magnitude, Truth is_negative) {
   return axis + (from_axis + axis_low);
 }
 
-// Float only: 2 ULP.
+// Float only: 1.5 ULP.
 template <class T>
 TARN_FN T atan(T x) {
   return copysign(angle_of(abs(x), T(1), x != x), x);
