@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <thread>
@@ -542,6 +543,44 @@ TEST(Categorical, infinite_logits) {
   const array logits = array({0.0f, INFINITY, 5.0f, -INFINITY, -INFINITY, -1.0f}, {2, 3});
   const auto drawn = values<uint32_t>(random::categorical(logits, 1, 1000));
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(drawn[i], i < 1000 ? 1 : 2);
+}
+
+TEST(Permutation, sorts_bits) {
+  const array key = random::key(19);
+  for (int n : {0, 1, 2, 1000, 100'000}) {
+    const Words bits = numbers(random::bits({n}, key));
+    auto order = values<uint32_t>(random::permutation(n, key));
+    ASSERT_EQ(order.size(), size_t(n));
+    for (size_t i = 1; i < order.size(); ++i) ASSERT_LE(bits[order[i - 1]], bits[order[i]]);
+    std::sort(order.begin(), order.end());
+    for (size_t i = 0; i < order.size(); ++i) ASSERT_EQ(order[i], i);
+  }
+  EXPECT_THROW(random::permutation(-1), std::invalid_argument);
+}
+
+TEST(Permutation, keeps_slices_together) {
+  const array key = random::key(20);
+  const Words order = values<uint32_t>(random::permutation(3, key));
+  const array x = reshape(arange(12), {4, 3});
+  const auto columns = values<int32_t>(random::permutation(x, -1, key));
+  const auto rows = values<int32_t>(random::permutation(transpose(x), 0, key));
+  for (size_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(columns[i], i / 3 * 3 + order[i % 3]);
+    EXPECT_EQ(rows[i], i % 4 * 3 + order[i / 4]);
+  }
+  EXPECT_THROW(random::permutation(x, 2), std::invalid_argument);
+  EXPECT_THROW(random::permutation(array(1.0f)), std::invalid_argument);
+}
+
+TEST(Permutation, every_order_is_as_likely) {
+  int counts[6] = {};
+  const array keys = random::split(random::key(21), 3000);
+  for (int i = 0; i < 3000; ++i) {
+    const array key = reshape(slice(keys, {i, 0}, {i + 1, 2}), {2});
+    const Words order = values<uint32_t>(random::permutation(3, key));
+    ++counts[2 * order[0] + (order[1] > order[2])];
+  }
+  for (int count : counts) EXPECT_NEAR(count, 500, 100);
 }
 
 }  // namespace

@@ -302,4 +302,12 @@ array categorical(const array& logits, int axis, const OptionalKey& key, StreamO
   return draw_categories(logits, over, without_axis(logits.shape(), over), key, s);
 }
 
+array permutation(const array& x, int axis, const OptionalKey& key, StreamOrDevice s) {
+  const int over = normalize_axis_index(axis, int(x.ndim()), "[permutation] ");
+  return take(x, permutation(x.shape(over), key, s), over, s);
+}
+array permutation(int x, const OptionalKey& key, StreamOrDevice s) {
+  return argsort(bits({x}, key, s), 0, s);
+}
+
 }  // namespace tarn::random

@@ -133,4 +133,10 @@ array categorical(const array& logits_, int axis, int num_samples,
 array categorical(const array& logits, int axis = -1,
                   const std::optional<array>& key = std::nullopt, StreamOrDevice s = {});
 
+// The slices of `x` along `axis` in random order; or the numbers 0 to x - 1, uint32. Every order is
+// as likely as any other, but for the few draws with equal bits among x of 32.
+array permutation(const array& x, int axis = 0, const std::optional<array>& key = std::nullopt,
+                  StreamOrDevice s = {});
+array permutation(int x, const std::optional<array>& key = std::nullopt, StreamOrDevice s = {});
+
 }  // namespace tarn::random
