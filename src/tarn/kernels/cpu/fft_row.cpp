@@ -11,7 +11,7 @@ namespace tarn::cpu {
 
 namespace {
 
-constexpr int64_t kElementsPerRange = 8 << 10;
+constexpr int64_t kElementsPerRange = 32 << 10;
 
 // The two rounds of FftSplit. Between them, the elements are in blocks of as many columns as there
 // are lanes; in each, one row of complex numbers after the other.

@@ -1,5 +1,7 @@
 // Fourier transforms of as many sequences as a pack has lanes: no loop shuffles but those that
 // bring the sequences into lanes and back.
+#include <hwy/cache_control.h>
+
 #include <utility>
 
 #include "tarn/kernels/cpu/fft_kernels.h"
@@ -95,24 +97,30 @@ TARN_FN void butterfly(Complex (&a)[kRadix], const float* roots) {
   }
 }
 
+// `stride` transforms side by side. kTurns: results are multiplied by twiddles.
+template <int kRadix, bool kTurns>
+TARN_FN void run_block(const FftPass& pass, Parts parts, const float* twiddles, const float* from,
+                       float* to) {
+  const int64_t stride = pass.stride * int64_t(kElement), distance = stride * pass.n_blocks;
+  for (int64_t q = 0; q < stride; q += int64_t(kElement)) {
+    Complex a[kRadix];
+    unrolled<kRadix>([&](auto k) { a[k] = parts.load(from + q + int64_t(k) * distance); });
+    butterfly<kRadix>(a, pass.roots);
+    parts.store(to + q, a[0]);
+    unrolled<kRadix - 1>([&](auto k) {
+      const Complex x = kTurns ? a[k + 1] * load_root(twiddles + 2 * k) : a[k + 1];
+      parts.store(to + q + int64_t(k + 1) * stride, x);
+    });
+  }
+}
+
 template <int kRadix>
 void run_pass(const FftPass& pass, Parts parts, const float* x, float* y) {
-  const int64_t stride = pass.stride, distance = pass.stride * pass.n_blocks;
-  const float* twiddles = pass.twiddles;
-  for (int64_t p = 0; p < pass.n_blocks; ++p, twiddles += 2 * (kRadix - 1)) {
-    for (int64_t q = 0; q < stride; ++q) {
-      const float* const from = x + (q + stride * p) * int64_t(kElement);
-      float* const to = y + (q + stride * kRadix * p) * int64_t(kElement);
-      Complex a[kRadix];
-      unrolled<kRadix>(
-          [&](auto k) { a[k] = parts.load(from + int64_t(k) * distance * int64_t(kElement)); });
-      butterfly<kRadix>(a, pass.roots);
-      parts.store(to, a[0]);
-      unrolled<kRadix - 1>([&](auto k) {
-        const Complex turned_by = p == 0 ? a[k + 1] : a[k + 1] * load_root(twiddles + 2 * k);
-        parts.store(to + int64_t(k + 1) * stride * int64_t(kElement), turned_by);
-      });
-    }
+  const int64_t stride = pass.stride * int64_t(kElement);
+  run_block<kRadix, false>(pass, parts, nullptr, x, y);
+  for (int64_t p = 1; p < pass.n_blocks; ++p) {
+    run_block<kRadix, true>(pass, parts, pass.twiddles + p * 2 * (kRadix - 1), x + p * stride,
+                            y + p * kRadix * stride);
   }
 }
 
@@ -151,43 +159,49 @@ TARN_FN void transpose_in_blocks(hn::Vec<D>& a, hn::Vec<D>& b, hn::Vec<D>& c, hn
   const D d;
   const hn::RepartitionToWide<D> wide;
   const auto pairs = [&](auto x) { return hn::BitCast(wide, x); };
-  const auto low_ac = hn::InterleaveLower(d, a, b), low_ce = hn::InterleaveLower(d, c, e);
+  const auto low_ab = hn::InterleaveLower(d, a, b), low_ce = hn::InterleaveLower(d, c, e);
   const auto high_ab = hn::InterleaveUpper(d, a, b), high_ce = hn::InterleaveUpper(d, c, e);
-  a = hn::BitCast(d, hn::InterleaveLower(wide, pairs(low_ac), pairs(low_ce)));
-  b = hn::BitCast(d, hn::InterleaveUpper(wide, pairs(low_ac), pairs(low_ce)));
+  a = hn::BitCast(d, hn::InterleaveLower(wide, pairs(low_ab), pairs(low_ce)));
+  b = hn::BitCast(d, hn::InterleaveUpper(wide, pairs(low_ab), pairs(low_ce)));
   c = hn::BitCast(d, hn::InterleaveLower(wide, pairs(high_ab), pairs(high_ce)));
   e = hn::BitCast(d, hn::InterleaveUpper(wide, pairs(high_ab), pairs(high_ce)));
 }
 
-// As many packs as there are lanes, as a matrix.
-TARN_FN void transpose(hn::Vec<D> (&rows)[kLanes]) {
-  constexpr size_t kGroups = kLanes / 4;
+// Packs c, c + 4, … have the blocks of rows c, c + 4, …: block b of pack 4g + c is part g of row
+// 4b + c.
+template <size_t c>
+TARN_FN void exchange_blocks(hn::Vec<D> (&rows)[kLanes]) {
   const D d;
-  unrolled<kGroups>([&](auto g) {
-    transpose_in_blocks(rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]);
-  });
-  // Block b of pack 4g + c is now part g of row 4b + c.
-  unrolled<4>([&](auto c) {
-    if constexpr (kGroups == 2) {
-      const auto first = rows[c], second = rows[c + 4];
-      rows[c] = hn::ConcatLowerLower(d, second, first);
-      rows[c + 4] = hn::ConcatUpperUpper(d, second, first);
-    } else {
-      const auto even = [](auto x, auto y) {
-        return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(y), x);
-      };
-      const auto odd = [](auto x, auto y) {
-        return hn::OddEvenBlocks(y, hn::SwapAdjacentBlocks(x));
-      };
-      const auto even_low = even(rows[c], rows[c + 4]), odd_low = odd(rows[c], rows[c + 4]);
-      const auto even_high = even(rows[c + 8], rows[c + 12]);
-      const auto odd_high = odd(rows[c + 8], rows[c + 12]);
-      rows[c] = hn::ConcatLowerLower(d, even_high, even_low);
-      rows[c + 4] = hn::ConcatLowerLower(d, odd_high, odd_low);
-      rows[c + 8] = hn::ConcatUpperUpper(d, even_high, even_low);
-      rows[c + 12] = hn::ConcatUpperUpper(d, odd_high, odd_low);
-    }
-  });
+  if constexpr (kLanes == 8) {
+    const auto first = rows[c], second = rows[c + 4];
+    rows[c] = hn::ConcatLowerLower(d, second, first);
+    rows[c + 4] = hn::ConcatUpperUpper(d, second, first);
+  } else {
+    const auto even_low = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(rows[c + 4]), rows[c]);
+    const auto odd_low = hn::OddEvenBlocks(rows[c + 4], hn::SwapAdjacentBlocks(rows[c]));
+    const auto even_high = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(rows[c + 12]), rows[c + 8]);
+    const auto odd_high = hn::OddEvenBlocks(rows[c + 12], hn::SwapAdjacentBlocks(rows[c + 8]));
+    rows[c] = hn::ConcatLowerLower(d, even_high, even_low);
+    rows[c + 4] = hn::ConcatLowerLower(d, odd_high, odd_low);
+    rows[c + 8] = hn::ConcatUpperUpper(d, even_high, even_low);
+    rows[c + 12] = hn::ConcatUpperUpper(d, odd_high, odd_low);
+  }
+}
+
+// As many packs as there are lanes, as a matrix. Spelled out: lambdas of this size are not inlined,
+// and the packs would go through memory.
+TARN_FN void transpose(hn::Vec<D> (&rows)[kLanes]) {
+  static_assert(kLanes == 8 || kLanes == 16);
+  transpose_in_blocks(rows[0], rows[1], rows[2], rows[3]);
+  transpose_in_blocks(rows[4], rows[5], rows[6], rows[7]);
+  if constexpr (kLanes == 16) {
+    transpose_in_blocks(rows[8], rows[9], rows[10], rows[11]);
+    transpose_in_blocks(rows[12], rows[13], rows[14], rows[15]);
+  }
+  exchange_blocks<0>(rows);
+  exchange_blocks<1>(rows);
+  exchange_blocks<2>(rows);
+  exchange_blocks<3>(rows);
 }
 
 void load_rows(const float* rows, int64_t row_stride, int64_t n, float* to) {
@@ -227,6 +241,9 @@ void load_complex(const float* from, int64_t stride, int64_t n, float* to) {
   for (int64_t i = 0; i < n; ++i) {
     hn::Vec<D> re, im;
     hn::LoadInterleaved2(d, from + i * stride, re, im);
+    // The next pack's: hardware does not follow strides from page to page.
+    hwy::Prefetch(from + i * stride + kElement);
+    hwy::Prefetch(from + i * stride + kElement + kLanes);
     hn::Store(re, d, to + i * kElement);
     hn::Store(im, d, to + i * kElement + kLanes);
   }
