@@ -106,9 +106,25 @@ void scan_each(void* carry, const void* x, void* out, size_t n, ScanOrder order)
       order.reverse ? -1 : 1);
 }
 
+// What combines carries with a row; null if there is no such kernel.
+template <ScanOp kOp, class T>
+TileKernel pairwise_kernel() {
+  if constexpr (kOp == ScanOp::logcumsumexp) return nullptr;
+  constexpr ElementwiseOp kPairwise = kOp == ScanOp::cummax    ? ElementwiseOp::maximum
+                                      : kOp == ScanOp::cummin  ? ElementwiseOp::minimum
+                                      : kOp == ScanOp::cumprod ? ElementwiseOp::multiply
+                                                               : ElementwiseOp::add;
+  return kernels().elementwise[int(kPairwise)][int(dtype_of<T>.val())];
+}
+
 // A ScanColumns of any type.
 template <ScanOp kOp, class T>
 void scan_columns_each(void* carries, const void* x, void* out, size_t n, bool inclusive) {
+  if (const TileKernel pairwise = pairwise_kernel<kOp, T>(); inclusive && pairwise != nullptr) {
+    pairwise(carries, carries, x, nullptr, n);
+    std::memcpy(out, carries, n * sizeof(T));
+    return;
+  }
   T* totals = static_cast<T*>(carries);
   const T* from = static_cast<const T*>(x);
   T* to = static_cast<T*>(out);
@@ -324,7 +340,8 @@ class Scan {
     const int64_t stride = lines_.inner;
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n = rows_of(chunk);
-    const bool is_direct = is_final && !streams_ && reader.reads_in_place(stride);
+    // Whole lines are written so fast that a detour, to bypass the caches, would cost more.
+    const bool is_direct = is_final && reader.reads_in_place(stride);
     const int64_t step = is_direct ? n : kBlock;
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
