@@ -4,8 +4,10 @@
 
 #include <random>
 
+#include "tarn/base/failure.h"
 #include "tarn/ops/functions/creation.h"
 #include "tarn/ops/functions/elementwise.h"
+#include "tarn/ops/functions/indexing.h"
 #include "tarn/ops/functions/matmul.h"
 #include "tarn/ops/functions/reduce.h"
 #include "tests/kernels/array_values.h"
@@ -138,6 +140,117 @@ TEST(Kron, blocks) {
   EXPECT_EQ(kron(array(2.0f), array(3.0f)).shape(), Shape{});
   array long_axis = broadcast_to(array(0.0f), {1 << 16});
   EXPECT_THROW(kron(long_axis, long_axis), std::overflow_error);
+}
+
+// Matrix `i` of a batch along the first axis.
+array matrix(const array& a, int i) {
+  Shape start(a.ndim(), 0), stop = a.shape();
+  start[0] = i;
+  stop[0] = i + 1;
+  return squeeze(slice(a, start, stop), 0);
+}
+
+TEST(GatherMm, picks_matrices_in_any_layout) {
+  std::mt19937 random(6);
+  for (const Dtype dtype : {float32, bfloat16, complex64}) {
+    for (const int rows : {1, 3}) {
+      array a = random_operand(random, {6, rows, 8}, dtype);
+      array b = transpose(random_operand(random, {4, 5, 8}, dtype), {0, 2, 1});
+      const std::vector<int> lefts = {0, 1, 2, 5, 3, 3, -1, 4, 2, 0},
+                             rights = {1, 1, 1, 1, 0, 0, 3, -2, 2, 2};
+      array left(lefts.begin(), {10}, int32), right(rights.begin(), {2, 5}, int32);
+      array got = gather_mm(a, b, reshape(left, {2, 5}), right, false);
+      ASSERT_EQ(got.shape(), (Shape{2, 5, rows, 5}));
+      array flat = reshape(got, {10, rows, 5});
+      for (int i = 0; i < 10; ++i) {
+        array want =
+            matmul(matrix(a, (lefts[size_t(i)] + 6) % 6), matrix(b, (rights[size_t(i)] + 4) % 4));
+        EXPECT_EQ(values_of(matrix(flat, i)), values_of(want)) << i;
+      }
+    }
+  }
+}
+
+TEST(GatherMm, missing_indices_are_all_in_turn) {
+  std::mt19937 random(7);
+  array a = random_operand(random, {2, 3, 4, 5}, float32);
+  array b = random_operand(random, {3, 5, 2}, float32);
+  array indices = array({2, 0, 1}, uint32);
+  array got = gather_mm(a, b, std::nullopt, indices, true);
+  EXPECT_EQ(got.shape(), (Shape{2, 3, 4, 2}));
+  EXPECT_EQ(values_of(got), values_of(matmul(a, take(b, indices, 0))));
+  EXPECT_EQ(values_of(gather_mm(a, b)), values_of(matmul(a, b)));
+  array of_left = gather_mm(b, swapaxes(b, -1, -2), array(1));
+  EXPECT_EQ(values_of(of_left), values_of(matmul(matrix(b, 1), swapaxes(b, -1, -2))));
+}
+
+TEST(GatherMm, mistakes_and_failures) {
+  array a = zeros({2, 3, 4}), b = zeros({5, 4, 3});
+  EXPECT_THROW(gather_mm(a, a, array(0)), std::invalid_argument);
+  EXPECT_THROW(gather_mm(a, b, array(0.0f)), std::invalid_argument);
+  EXPECT_THROW(gather_mm(zeros({4}), b, array(0)), std::invalid_argument);
+  EXPECT_THROW(gather_mm(a, b, zeros({2}, int32), zeros({3}, int32)), std::invalid_argument);
+  for (const int index : {5, -6}) {
+    array outside = gather_mm(a, b, array(0), array(index));
+    EXPECT_THROW(outside.eval(), IndexError);
+  }
+}
+
+TEST(SegmentedMm, sums_over_segments) {
+  std::mt19937 random(8);
+  array a = random_operand(random, {3, 10}, float32);
+  array b = transpose(random_operand(random, {4, 10}, float32));
+  array segments = array({0, 4, 4, 10, 3, 3, 7, 2, 0, 10, 9, 10}, {3, 2, 2}, uint32);
+  array got = segmented_mm(a, b, segments);
+  ASSERT_EQ(got.shape(), (Shape{3, 2, 3, 4}));
+  const int bounds[][2] = {{0, 4}, {4, 10}, {3, 3}, {7, 7}, {0, 10}, {9, 10}};
+  array flat = reshape(got, {6, 3, 4});
+  for (int i = 0; i < 6; ++i) {
+    const auto [begin, end] = bounds[i];
+    array want = matmul(slice(a, {0, begin}, {3, end}), slice(b, {begin, 0}, {end, 4}));
+    EXPECT_EQ(values_of(matrix(flat, i)), values_of(want)) << i;
+  }
+  EXPECT_THROW(segmented_mm(zeros({1, 3, 10}), b, segments), std::invalid_argument);
+  EXPECT_THROW(segmented_mm(a, b, zeros({3}, uint32)), std::invalid_argument);
+  EXPECT_THROW(segmented_mm(a, b, zeros({3, 2})), std::invalid_argument);
+  array outside = segmented_mm(a, b, array({5, 11}, uint32));
+  EXPECT_THROW(outside.eval(), IndexError);
+}
+
+TEST(BlockMaskedMm, masks_blocks) {
+  std::mt19937 random(9);
+  array a = random_operand(random, {2, 70, 100}, float32);
+  array b = random_operand(random, {100, 40}, float32);
+  for (const bool as_bool : {false, true}) {
+    const auto mask_of = [&](const Shape& shape) {
+      array mask = random_operand(random, shape, float32);
+      return as_bool ? greater(mask, array(0.0f)) : mask;
+    };
+    array out = mask_of({2, 3, 2}), lhs = mask_of({2, 3, 4}), rhs = mask_of({4, 2});
+    const auto spread = [](const array& mask, const std::vector<double>& values, int cols, int i) {
+      const int row = i / cols, col = i % cols, width = mask.shape(-1);
+      return values[size_t(row / 32 * width + col / 32)];
+    };
+    const auto multiplied = [&](const array& x, const array& mask) {
+      const int rows = x.shape(-2), cols = x.shape(-1);
+      std::vector<double> elements = values_of(x);
+      const std::vector<double> factors = values_of(mask);
+      const int n_blocks = mask.shape(-1) * mask.shape(-2);
+      for (size_t i = 0; i < elements.size(); ++i) {
+        const size_t batch = mask.ndim() == 3 ? i / size_t(rows * cols) : 0;
+        const std::vector<double> own(factors.begin() + batch * size_t(n_blocks),
+                                      factors.begin() + (batch + 1) * size_t(n_blocks));
+        elements[i] *= spread(mask, own, cols, int(i % size_t(rows * cols)));
+      }
+      return array(elements.begin(), x.shape(), float32);
+    };
+    array want = multiplied(matmul(multiplied(a, lhs), multiplied(b, rhs)), out);
+    EXPECT_EQ(values_of(block_masked_mm(a, b, 32, out, lhs, rhs)), values_of(want));
+  }
+  EXPECT_EQ(values_of(block_masked_mm(a, b, 64)), values_of(matmul(a, b)));
+  EXPECT_THROW(block_masked_mm(a, b, 16), std::invalid_argument);
+  EXPECT_THROW(block_masked_mm(a, b, 32, zeros({2, 2})), std::invalid_argument);
+  EXPECT_THROW(block_masked_mm(astype(a, complex64), b, 32), std::invalid_argument);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@
   X(Eye)                   \
   X(Fft)                   \
   X(Gather)                \
+  X(GatherMatmul)          \
   X(Inverse)               \
   X(LogDeterminant)        \
   X(Lu)                    \
@@ -46,6 +47,7 @@
   X(Scatter)               \
   X(ScatterAxis)           \
   X(SearchSorted)          \
+  X(SegmentedMatmul)       \
   X(SliceUpdate)           \
   X(Softmax)               \
   X(Solve)                 \

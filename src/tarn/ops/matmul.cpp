@@ -13,16 +13,41 @@ array with_batch(const array& matrices, Shape batch, StreamOrDevice s) {
   return broadcast_to(matrices, batch, s);
 }
 
+namespace {
+
+// Of matrices that are to be multiplied.
+Dtype product_dtype(const array& a, const array& b, const char* op) {
+  Dtype dtype = promote_types(a.dtype(), b.dtype());
+  check(issubdtype(dtype, inexact), op,
+        "is defined for floating and complex dtypes, got {} and {}.", a.dtype(), b.dtype());
+  return dtype;
+}
+
+void check_inner_dimensions(const array& a, const array& b, const char* op) {
+  check(a.ndim() >= 2 && b.ndim() >= 2 && a.shape(-1) == b.shape(-2), op,
+        "inner dimensions of shapes {} and {} differ.", a.shape(), b.shape());
+}
+
+// Those given, or the numbers of all matrices.
+array matrix_indices(const std::optional<array>& given, const array& matrices, StreamOrDevice s) {
+  if (!given) {
+    Shape batch = without_last(matrices.shape(), 2);
+    return reshape(arange(double(size_of_shape(batch)), int64, s), batch, s);
+  }
+  check(issubdtype(given->dtype(), integer), "gather_mm", "indices must be integers, got {}.",
+        given->dtype());
+  return astype(*given, int64, s);
+}
+
+}  // namespace
+
 array matmul(const array& a, const array& b, StreamOrDevice s) {
   check(a.ndim() > 0 && b.ndim() > 0, "matmul", "a scalar is no matrix: shapes {} and {}.",
         a.shape(), b.shape());
-  Dtype dtype = promote_types(a.dtype(), b.dtype());
-  check(issubdtype(dtype, inexact), "matmul",
-        "is defined for floating and complex dtypes, got {} and {}.", a.dtype(), b.dtype());
+  Dtype dtype = product_dtype(a, b, "matmul");
   if (a.ndim() == 1) return squeeze(matmul(expand_dims(a, 0, s), b, s), b.ndim() == 1 ? -1 : -2, s);
   if (b.ndim() == 1) return squeeze(matmul(a, expand_dims(b, 1, s), s), -1, s);
-  check(a.shape(-1) == b.shape(-2), "matmul", "inner dimensions of shapes {} and {} differ.",
-        a.shape(), b.shape());
+  check_inner_dimensions(a, b, "matmul");
 
   Stream stream = to_stream(s);
   Shape batch = broadcast_shapes(without_last(a.shape(), 2), without_last(b.shape(), 2));
@@ -32,6 +57,36 @@ array matmul(const array& a, const array& b, StreamOrDevice s) {
   shape.push_back(a.shape(-2));
   shape.push_back(b.shape(-1));
   return make_node(Op(kKernelClass<ops::Matmul>), stream, std::move(shape), dtype, x, y);
+}
+
+array gather_mm(array a, array b, std::optional<array> lhs_indices,
+                std::optional<array> rhs_indices, bool, StreamOrDevice s) {
+  if (!lhs_indices && !rhs_indices) return matmul(a, b, s);
+  Dtype dtype = product_dtype(a, b, "gather_mm");
+  check_inner_dimensions(a, b, "gather_mm");
+  array left = matrix_indices(lhs_indices, a, s), right = matrix_indices(rhs_indices, b, s);
+  Shape shape = broadcast_shapes(left.shape(), right.shape());
+  left = broadcast_to(left, shape, s);
+  right = broadcast_to(right, shape, s);
+  shape.push_back(a.shape(-2));
+  shape.push_back(b.shape(-1));
+  return make_node(Op(kKernelClass<ops::GatherMatmul>), to_stream(s), std::move(shape), dtype,
+                   astype(a, dtype, s), astype(b, dtype, s), left, right);
+}
+
+array segmented_mm(array a, array b, array segments, StreamOrDevice s) {
+  Dtype dtype = product_dtype(a, b, "segmented_mm");
+  check(a.ndim() == 2 && b.ndim() == 2, "segmented_mm",
+        "wants matrices without a batch, got shapes {} and {}.", a.shape(), b.shape());
+  check_inner_dimensions(a, b, "segmented_mm");
+  check(issubdtype(segments.dtype(), integer) && segments.ndim() > 0 && segments.shape(-1) == 2,
+        "segmented_mm", "wants pairs of integers as segments, got {} of shape {}.",
+        segments.dtype(), segments.shape());
+  Shape shape = without_last(segments.shape(), 1);
+  shape.push_back(a.shape(-2));
+  shape.push_back(b.shape(-1));
+  return make_node(Op(kKernelClass<ops::SegmentedMatmul>), to_stream(s), std::move(shape), dtype,
+                   astype(a, dtype, s), astype(b, dtype, s), astype(segments, int64, s));
 }
 
 }  // namespace tarn

@@ -40,6 +40,22 @@ array as_matrix(const array& a, std::vector<int> rows, const std::vector<int>& c
   return reshape(transpose(a, std::move(rows), s), {n_rows, n_columns}, s);
 }
 
+// The matrices with each block multiplied by its element of the mask.
+array masked(const array& a, const std::optional<array>& mask, int block_size, StreamOrDevice s) {
+  if (!mask) return a;
+  const auto n_blocks = [&](int axis) { return (a.shape(axis) + block_size - 1) / block_size; };
+  check(mask->ndim() >= 2 && mask->shape(-2) == n_blocks(-2) && mask->shape(-1) == n_blocks(-1),
+        "block_masked_mm", "a mask of shape {} does not fit blocks of {} of shape {}.",
+        mask->shape(), block_size, a.shape());
+  array elements = repeat(repeat(*mask, block_size, -1, s), block_size, -2, s);
+  Shape start(elements.ndim(), 0), stop = elements.shape();
+  stop[elements.ndim() - 2] = a.shape(-2);
+  stop[elements.ndim() - 1] = a.shape(-1);
+  elements = slice(elements, std::move(start), std::move(stop), s);
+  if (mask->dtype() == bool_) return where(elements, a, array(0.0, a.dtype()), s);
+  return multiply(a, astype(elements, a.dtype(), s), s);
+}
+
 array scaled(const array& a, float factor, StreamOrDevice s) {
   return factor == 1 ? a : multiply(a, array(factor, a.dtype()), s);
 }
@@ -119,6 +135,21 @@ array kron(const array& a, const array& b, StreamOrDevice s) {
   array products =
       multiply(reshape(a, std::move(blocks), s), reshape(b, std::move(elements), s), s);
   return reshape(products, std::move(joined), s);
+}
+
+array block_masked_mm(array a, array b, int block_size, std::optional<array> mask_out,
+                      std::optional<array> mask_lhs, std::optional<array> mask_rhs,
+                      StreamOrDevice s) {
+  Dtype dtype = promote_types(a.dtype(), b.dtype());
+  check(issubdtype(dtype, floating), "block_masked_mm",
+        "is defined for floating dtypes, got {} and {}.", a.dtype(), b.dtype());
+  check(block_size == 32 || block_size == 64, "block_masked_mm",
+        "the size of blocks must be 32 or 64, got {}.", block_size);
+  check(a.ndim() >= 2 && b.ndim() >= 2, "block_masked_mm", "wants matrices, got shapes {} and {}.",
+        a.shape(), b.shape());
+  array left = masked(astype(a, dtype, s), mask_lhs, block_size, s);
+  array right = masked(astype(b, dtype, s), mask_rhs, block_size, s);
+  return masked(matmul(left, right, s), mask_out, block_size, s);
 }
 
 }  // namespace tarn

@@ -10,6 +10,7 @@
 #include "tarn/kernels/cpu/masked_scatter.h"
 #include "tarn/kernels/cpu/matmul.h"
 #include "tarn/kernels/cpu/pad.h"
+#include "tarn/kernels/cpu/picked_matmul.h"
 #include "tarn/kernels/cpu/random.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/scan.h"
@@ -56,6 +57,9 @@ void run(const ops::Fft& op, Views in, Views out) { fft(op, in[0], out[0]); }
 void run(const ops::Gather& op, Views in, Views out) {
   gather(in[0], in.subspan(1), op.axes, out[0]);
 }
+void run(const ops::GatherMatmul&, Views in, Views out) {
+  gather_matmul(in[0], in[1], in[2], in[3], out[0]);
+}
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
 void run(const ops::LogDeterminant&, Views in, Views out) {
   log_determinant(in[0], out[0], out[1]);
@@ -78,14 +82,17 @@ void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.a
 void run(const ops::Scan& op, Views in, Views out) {
   scan(op.op, in[0], op.axis, op.order, out[0]);
 }
-void run(const ops::SearchSorted& op, Views in, Views out) {
-  search_sorted(in[0], in[1], op.right, out[0]);
-}
 void run(const ops::Scatter& op, Views in, Views out) {
   scatter(op.mode, in[0], in.subspan(1, op.axes.size()), op.axes, in.back(), out[0]);
 }
 void run(const ops::ScatterAxis& op, Views in, Views out) {
   scatter_axis(op.mode, in[0], in[1], op.axis, in[2], out[0]);
+}
+void run(const ops::SearchSorted& op, Views in, Views out) {
+  search_sorted(in[0], in[1], op.right, out[0]);
+}
+void run(const ops::SegmentedMatmul&, Views in, Views out) {
+  segmented_matmul(in[0], in[1], in[2], out[0]);
 }
 void run(const ops::SliceUpdate& op, Views in, Views out) {
   slice_update(in[0], in[1], op.bounds, out[0]);

@@ -9,24 +9,6 @@
 
 namespace tarn::cpu {
 
-MatrixBatch::MatrixBatch(const View& view) : view_(view) {
-  for (int axis = 0; axis < view.ndim - 2; ++axis) size_ *= view.shape[axis];
-}
-
-View MatrixBatch::operator[](int64_t i) const {
-  const int last = view_.ndim - 2;
-  int64_t offset = 0;
-  for (int axis = last; axis-- > 0; i /= view_.shape[axis]) {
-    offset += i % view_.shape[axis] * view_.strides[axis];
-  }
-  return {view_.as<char>() + offset * view_.itemsize(),
-          view_.shape + last,
-          view_.strides + last,
-          2,
-          view_.dtype,
-          rows(view_) * columns(view_)};
-}
-
 void copy_by_rows(const View& matrix, void* to) {
   const int64_t strides[] = {columns(matrix), 1};
   copy(matrix, {to, matrix.shape, strides, 2, matrix.dtype, matrix.size});

@@ -21,6 +21,7 @@
 
 #include "tarn/base/view.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/matrix_batch.h"
 #include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
@@ -97,23 +98,7 @@ bool all_finite(const T* elements, int64_t n) {
   return std::all_of(elements, elements + n, [](T x) { return is_finite(x); });
 }
 
-inline int64_t rows(const View& view) { return view.shape[view.ndim - 2]; }
-inline int64_t columns(const View& view) { return view.shape[view.ndim - 1]; }
 inline lapack_int lapack_size(int64_t n) { return static_cast<lapack_int>(n); }
-
-// The matrices in the last two axes of a view, numbered in row-major order of the other axes.
-class MatrixBatch {
- public:
-  // Borrows from the view.
-  explicit MatrixBatch(const View& view);
-
-  int64_t size() const { return size_; }
-  View operator[](int64_t i) const;
-
- private:
-  View view_;
-  int64_t size_ = 1;
-};
 
 // Copies a matrix to dense memory, by rows or by columns.
 void copy_by_rows(const View& matrix, void* to);

@@ -1,6 +1,7 @@
 // Products of matrices and vectors.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "tarn/graph/array.h"
@@ -31,5 +32,22 @@ array vecdot(const array& a, const array& b, int axis = -1, StreamOrDevice s = {
 array outer(const array& a, const array& b, StreamOrDevice s = {});
 // The Kronecker product: a block a[i, j, …] b for each element of a. Any dtype.
 array kron(const array& a, const array& b, StreamOrDevice s = {});
+
+// Products of matrices that indices pick: a[lhs_indices] b[rhs_indices], where matrices are
+// numbered through all axes but the last two. Index arrays broadcast; one that is missing picks
+// every matrix in turn. Runs of one right side, as sorted indices have, are multiplied at once. An
+// index out of bounds is an index failure of the node.
+array gather_mm(array a, array b, std::optional<array> lhs_indices = std::nullopt,
+                std::optional<array> rhs_indices = std::nullopt, bool sorted_indices = false,
+                StreamOrDevice s = {});
+// Products over segments of the inner axis of matrices (m, k) and (k, n): segments (…, 2) hold
+// where each begins and ends, the result is (…, m, n). Bounds outside are an index failure.
+array segmented_mm(array a, array b, array segments, StreamOrDevice s = {});
+// The product of a and b after blocks of block_size, 32 or 64, rows and columns of a, of b and of
+// the result have been multiplied by an element of a mask each; false makes zeros. Floating dtypes.
+array block_masked_mm(array a, array b, int block_size,
+                      std::optional<array> mask_out = std::nullopt,
+                      std::optional<array> mask_lhs = std::nullopt,
+                      std::optional<array> mask_rhs = std::nullopt, StreamOrDevice s = {});
 
 }  // namespace tarn
