@@ -2,8 +2,17 @@
 
 #include "tests/kernels/matrices.h"
 
+extern "C" {
+[[gnu::weak]] char* openblas_get_corename();
+}
+
 namespace tarn {
 namespace {
+
+TEST(OpenBlas, has_loops_for_this_processor) {
+  if (openblas_get_corename == nullptr || !__builtin_cpu_supports("avx2")) GTEST_SKIP();
+  EXPECT_STRNE(openblas_get_corename(), "Prescott");
+}
 
 template <class T>
 class Linalg : public testing::Test {};

@@ -3,11 +3,42 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <cstdlib>
 #include <limits>
+#include <string_view>
 
 #include "tarn/base/failure.h"
 
+// Of OpenBLAS builds that choose among processors when they are loaded.
+extern "C" {
+[[gnu::weak]] int gotoblas_dynamic_init();
+[[gnu::weak]] void gotoblas_dynamic_quit();
+}
+
 namespace tarn::cpu {
+
+namespace {
+
+// OpenBLAS knows processors by their model, and gives one that is younger than itself the loops of
+// the Prescott of 2004, a third or a quarter as fast. It is asked again with the name of a core
+// that has the same instructions; the variable is the only way to tell it. All this before main,
+// where nobody else reads the environment or multiplies.
+[[gnu::constructor]] void choose_openblas_core() {
+  if (gotoblas_dynamic_init == nullptr || gotoblas_dynamic_quit == nullptr) return;
+  constexpr const char* kVariable = "OPENBLAS_CORETYPE";
+  __builtin_cpu_init();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool is_mistaken = std::string_view(openblas_get_corename()) == "Prescott" && has_avx2;
+  if (!is_mistaken || std::getenv(kVariable) != nullptr) return;
+  if (setenv(kVariable, has_avx512 ? "SkylakeX" : "Haswell", 1) != 0) return;
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv(kVariable);
+}
+
+}  // namespace
 
 void copy_by_rows(const View& matrix, void* to) {
   const int64_t strides[] = {columns(matrix), 1};
