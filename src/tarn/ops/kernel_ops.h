@@ -16,6 +16,7 @@
 #include "tarn/ops/softmax.h"
 #include "tarn/ops/sort.h"
 #include "tarn/ops/tensor_stats.h"
+#include "tarn/ops/var.h"
 
 #define TARN_KERNEL_OPS(X) \
   X(Arange)                \
@@ -58,7 +59,8 @@
   X(TakeAlongAxis)         \
   X(TensorStats)           \
   X(TopK)                  \
-  X(TriangularInverse)
+  X(TriangularInverse)     \
+  X(Var)
 
 namespace tarn {
 

@@ -30,6 +30,13 @@ int64_t count_along(const array& a, const std::vector<int>& axes) {
   return count;
 }
 
+array reduce_node(ReduceOp op, const array& a, std::vector<int> axes, bool keepdims, Dtype dtype,
+                  StreamOrDevice s) {
+  Shape shape = reduced_shape(a.shape(), axes, keepdims);
+  return make_node(Op(kKernelClass<ops::Reduce>, ops::Reduce{op, std::move(axes)}), to_stream(s),
+                   std::move(shape), dtype, a);
+}
+
 // `axes` are normalized.
 array reduce(ReduceOp op, const array& a, std::vector<int> axes, bool keepdims, StreamOrDevice s) {
   const char* name = kReduceInfo[int(op)].name;
@@ -38,10 +45,7 @@ array reduce(ReduceOp op, const array& a, std::vector<int> axes, bool keepdims, 
   if (op == ReduceOp::max || op == ReduceOp::min) {
     check(count_along(a, axes) > 0, name, "of no elements is not defined, shape {}.", a.shape());
   }
-  Shape shape = reduced_shape(a.shape(), axes, keepdims);
-  Dtype dtype = reduce_result_dtype(op, a.dtype());
-  return make_node(Op(kKernelClass<ops::Reduce>, ops::Reduce{op, std::move(axes)}), to_stream(s),
-                   std::move(shape), dtype, a);
+  return reduce_node(op, a, std::move(axes), keepdims, reduce_result_dtype(op, a.dtype()), s);
 }
 
 array arg_reduce(bool is_max, const array& a, int axis, bool keepdims, StreamOrDevice s) {
@@ -77,24 +81,27 @@ TARN_REDUCE_OPS(TARN_DEFINE_REDUCTION)
 
 array mean(const array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
   std::vector<int> over = normalize_axes(axes, int(a.ndim()), "mean");
-  array x = as_inexact(a, s);
-  Dtype dtype = x.dtype();
-  array count(double(count_along(a, over)), dtype == complex64 ? float32 : dtype);
-  return divide(sum(x, over, keepdims, s), count, s);
+  double count = double(count_along(a, over));
+  // The sum of 16-bit floats may be out of their range where the mean is not.
+  Dtype summed = a.dtype() == float64 || a.dtype() == complex64 ? a.dtype() : float32;
+  array total = reduce_node(ReduceOp::sum, a, std::move(over), keepdims, summed, s);
+  array divided = divide(total, array(count, summed == float64 ? float64 : float32), s);
+  return issubdtype(a.dtype(), inexact) ? astype(divided, a.dtype(), s) : divided;
 }
 array mean(const array& a, bool keepdims, StreamOrDevice s) {
   return mean(a, all_axes(int(a.ndim())), keepdims, s);
 }
 
 array var(const array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
+  if (a.dtype() == complex64) {
+    return add(var(real(a, s), axes, keepdims, ddof, s), var(imag(a, s), axes, keepdims, ddof, s),
+               s);
+  }
   std::vector<int> over = normalize_axes(axes, int(a.ndim()), "var");
-  array x = as_inexact(a, s);
-  array centred = subtract(x, mean(x, over, true, s), s);
-  if (x.dtype() == complex64) centred = abs(centred, s);
-  array squares = sum(square(centred, s), over, keepdims, s);
-  return divide(squares,
-                array(double(std::max<int64_t>(count_along(a, over) - ddof, 0)), squares.dtype()),
-                s);
+  Shape shape = reduced_shape(a.shape(), over, keepdims);
+  Dtype dtype = issubdtype(a.dtype(), inexact) ? a.dtype() : float32;
+  return make_node(Op(kKernelClass<ops::Var>, ops::Var{std::move(over), ddof}), to_stream(s),
+                   std::move(shape), dtype, a);
 }
 array var(const array& a, bool keepdims, int ddof, StreamOrDevice s) {
   return var(a, all_axes(int(a.ndim())), keepdims, ddof, s);

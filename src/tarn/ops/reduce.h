@@ -56,7 +56,8 @@ constexpr Dtype reduce_result_dtype(ReduceOp op, Dtype dtype) {
 
 namespace ops {
 
-// The output has the dtype of reduce_result_dtype and the input's shape, with or without the axes.
+// The output has the dtype of reduce_result_dtype, of a sum also any floating dtype, and the
+// input's shape, with or without the axes.
 struct Reduce {
   static constexpr OpInfo info{"reduce", "a, axes, keepdims",
                                "One element from all along some axes."};

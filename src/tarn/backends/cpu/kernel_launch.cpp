@@ -20,6 +20,7 @@
 #include "tarn/kernels/cpu/softmax.h"
 #include "tarn/kernels/cpu/sort.h"
 #include "tarn/kernels/cpu/tensor_stats.h"
+#include "tarn/kernels/cpu/var.h"
 #include "tarn/ops/kernel_ops.h"
 #include "tarn/runtime/buffer.h"
 
@@ -120,6 +121,7 @@ void run(const ops::TopK&, Views in, Views out) { top_k(in[0], out[0]); }
 void run(const ops::TriangularInverse& op, Views in, Views out) {
   triangular_inverse(in[0], op.upper, out[0]);
 }
+void run(const ops::Var& op, Views in, Views out) { var(in[0], op.axes, op.ddof, out[0]); }
 
 template <class T>
 void launch(const void* op, Views inputs, Views outputs) {

@@ -10,6 +10,7 @@
 #include "tarn/backends/cpu/tile_loops.h"
 #include "tarn/backends/cpu/tile_plan.h"
 #include "tarn/base/layout.h"
+#include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/gather.h"
 
 namespace tarn::cpu {
@@ -192,6 +193,17 @@ TileWork collapse(const TileProgram& program, std::span<const StridedOperand> in
   return work;
 }
 
+// A program without instructions moves elements: the kernel for that knows more ways to.
+void move_elements(const TileProgram& program, const StridedOperand& input, void* output,
+                   std::span<const int32_t> shape, const int64_t* output_strides, int64_t size) {
+  const int ndim = int(shape.size());
+  const Strides row_major = row_major_strides(Shape(shape.begin(), shape.end()));
+  const int64_t* const strides = output_strides != nullptr ? output_strides : row_major.data();
+  const Dtype dtype = kAllDtypes[int(program.input_dtype(0))];
+  copy({const_cast<void*>(input.data), shape.data(), input.strides, ndim, dtype, size},
+       {output, shape.data(), strides, ndim, dtype, size});
+}
+
 Form form_of(const Shape& shape, const Strides& strides) {
   if (shape.size() == 0) return Form::dense;
   if (shape.size() == 1 && strides[0] == 1) return Form::dense;
@@ -255,6 +267,9 @@ void run(const TileProgram& program, std::span<const StridedOperand> inputs,
   const auto is_strided = [](const StridedOperand& input) { return input.form == Form::strided; };
   if (size == 0 || std::none_of(inputs.begin(), inputs.end(), is_strided)) {
     return run(program, inputs, outputs, size);
+  }
+  if (program.n_instrs() == 0 && inputs.size() == 1 && outputs.size() == 1) {
+    return move_elements(program, inputs[0], outputs[0], shape, output_strides, size);
   }
   TileWork work = collapse(program, inputs, outputs, shape, output_strides, size);
   StridedOperand operands[kMaxTileInputs];

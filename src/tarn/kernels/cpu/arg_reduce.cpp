@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -19,7 +18,6 @@ constexpr int64_t kElementsPerRange = 64 << 10;
 constexpr int64_t kChunk = 256 << 10;
 constexpr int64_t kFewOutputs = 16;
 constexpr int64_t kColumns = 1024;
-constexpr int64_t kFewColumns = 32;
 
 Dtype::Val element_of(Dtype in) {
   return in == float16 || in == bfloat16 ? Dtype::Val::float32 : in.val();
@@ -176,17 +174,12 @@ class ColumnSearch {
   TileKernel choose_index_;
 };
 
-bool prefers_columns(const ReduceLayout& layout) {
-  return layout.kept.inner_dim() >= kFewColumns && layout.kept.inner_stride() == 1 &&
-         std::abs(layout.reduced.inner_stride()) > 1;
-}
-
 }  // namespace
 
 void arg_reduce(bool is_max, const View& in, int axis, const View& out) {
   if (out.size == 0) return;
   const ArgWork work{is_max, in, split_axes(in, {&axis, 1}), out.as<uint32_t>()};
-  if (prefers_columns(work.layout)) {
+  if (prefers_columns(work.layout) && work.layout.kept.inner_stride() == 1) {
     ColumnSearch(work).run();
   } else {
     RowSearch(work).run();

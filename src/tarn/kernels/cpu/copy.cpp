@@ -17,6 +17,9 @@ namespace {
 
 // Bytes of one task: large against what a task costs, small against the second-level cache.
 constexpr int64_t kTaskBytes = 128 << 10;
+// Shorter rows that do not follow each other share many cache lines, and one that is written in
+// parts, some of them past the caches, takes longer than all else.
+constexpr int64_t kStreamedRowBytes = 1 << 10;
 // Sides of the blocks of a transposition, in elements.
 constexpr int64_t kCachedSquare = 128;
 constexpr int64_t kStreamedSquare = 512;
@@ -84,14 +87,45 @@ bool is_transposition(PlaneStrides from, PlaneStrides to) {
   return from.row == 1 && from.col != 1 && from.col != 0 && to.col == 1;
 }
 
+// Rows of so few words that what a loop takes to begin would count.
+template <int kCols, class Word>
+void copy_narrow_rows(const Word* from, PlaneStrides from_strides, Word* to,
+                      PlaneStrides to_strides, int64_t rows) {
+  const auto [fr, fc] = from_strides;
+  const auto [tr, tc] = to_strides;
+  for (int64_t r = 0; r < rows; ++r, from += fr, to += tr) {
+    unrolled<kCols>([&](auto c) { to[c * tc] = from[c * fc]; });
+  }
+}
+
+constexpr int64_t kNarrow = 4;
+
+template <class Word>
+void copy_narrow_rows(const Word* from, PlaneStrides from_strides, Word* to,
+                      PlaneStrides to_strides, int64_t rows, int64_t cols) {
+  switch (cols) {
+    case 1:
+      return copy_narrow_rows<1>(from, from_strides, to, to_strides, rows);
+    case 2:
+      return copy_narrow_rows<2>(from, from_strides, to, to_strides, rows);
+    case 3:
+      return copy_narrow_rows<3>(from, from_strides, to, to_strides, rows);
+    case 4:
+      return copy_narrow_rows<4>(from, from_strides, to, to_strides, rows);
+  }
+}
+
 template <class Word>
 void copy_block(const Word* from, PlaneStrides from_strides, Word* to, PlaneStrides to_strides,
                 int64_t rows, int64_t cols, bool stream) {
   const auto [fr, fc] = from_strides;
   const auto [tr, tc] = to_strides;
+  if (cols <= kNarrow) {
+    return copy_narrow_rows(from, from_strides, to, to_strides, rows, cols);
+  }
   if (is_transposition(from_strides, to_strides)) {
-    transpose_block(from, fc, to, tr, rows, cols, stream);
-    return;
+    if (rows > kNarrow) return transpose_block(from, fc, to, tr, rows, cols, stream);
+    return copy_narrow_rows(from, {fc, fr}, to, {tc, tr}, cols, rows);
   }
   for (int64_t r = 0; r < rows; ++r, from += fr, to += tr) {
     if (fc == 1 && tc == 1) {
@@ -124,12 +158,14 @@ class BlockedCopy {
     for (int32_t dim : outer_) n_planes_ *= dim;
 
     nbytes_ = n_planes_ * rows_ * cols_ * int64_t{sizeof(Word)};
-    stream_ = nbytes_ >= kStreamBytes;
+    const bool transposes = is_transposition(plane_[0], plane_[1]);
+    stream_ = nbytes_ >= kStreamBytes &&
+              (transposes || cols_ * int64_t{sizeof(Word)} >= kStreamedRowBytes);
 
     constexpr int64_t kTaskWords = kTaskBytes / sizeof(Word);
     block_cols_ = std::min(cols_, kTaskWords);
     block_rows_ = std::clamp<int64_t>(kTaskWords / block_cols_, 1, rows_);
-    if (is_transposition(plane_[0], plane_[1])) {
+    if (transposes && rows_ > kNarrow) {
       const int64_t square = stream_ ? kStreamedSquare : kCachedSquare;
       block_cols_ = std::min(cols_, square);
       block_rows_ = std::min(rows_, square);

@@ -36,10 +36,13 @@ void arange_range(double start, double step, T* to, int64_t begin, int64_t end) 
     }
   } else {
     using Narrow = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    for (int64_t i = begin; i < end; ++i) {
-      // An infinite step makes one element, which must not become 0 * infinity.
-      const double distance = i == 0 ? 0.0 : static_cast<double>(i) * step;
-      to[i] = T(static_cast<Narrow>(start + distance));
+    // An infinite step makes one element, which must not become 0 * infinity.
+    if (begin == 0) to[begin++] = T(static_cast<Narrow>(start));
+    // Counted in 32 bits, which SSE converts to double and does not 64.
+    const double first = static_cast<double>(begin);
+    const int32_t n = static_cast<int32_t>(end - begin);
+    for (int32_t i = 0; i < n; ++i) {
+      to[begin + i] = T(static_cast<Narrow>(start + (first + i) * step));
     }
   }
 }

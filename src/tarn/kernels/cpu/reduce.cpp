@@ -1,7 +1,6 @@
 #include "tarn/kernels/cpu/reduce.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -9,10 +8,14 @@
 
 #include "tarn/base/complex.h"
 #include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/reduce_layout.h"
+#include "tarn/kernels/cpu/row_adders.h"
 #include "tarn/kernels/cpu/strided_index.h"
+
+TARN_DECLARE_ISA_FUNCTION(add_row_adders, RowAdders)
 
 namespace tarn::cpu {
 
@@ -28,9 +31,9 @@ constexpr int64_t kElementsPerRange = 64 << 10;
 // Columns that are reduced at once: their accumulators stay in the first-level cache, and rows are
 // read in pieces long enough for the prefetchers.
 constexpr int64_t kColumns = BlockReader::kBlock;
-constexpr int64_t kFewColumns = 32;
 // Rows that are added up in float before their sums are added up in double.
 constexpr int64_t kFloatRows = 128;
+static_assert(kFloatRows % kRowsAtOnce == 0);
 
 // The value that changes nothing, as an element of `dtype`.
 enum class Identity { zero, one, lowest, highest };
@@ -60,6 +63,7 @@ struct Reducer {
   Identity identity;
   RunReducer run;               // elements to an accumulator
   TileKernel combine_elements;  // two rows of elements to one
+  RowAdder add_rows = nullptr;  // the same with several rows at once, where there is a kernel
   TileKernel combine;           // two rows of accumulators to one
   TileKernel widen;             // elements to accumulators; null if they are the same
   TileKernel finish;            // accumulators to results; null if they are the same
@@ -97,6 +101,7 @@ struct Reducer {
         if (element == Dtype::Val::float32) accumulator = Dtype::Val::float64;
         if (op == ReduceOp::sum) {
           use(table.sum, ElementwiseOp::add, Identity::zero);
+          add_rows = row_adders().of_dtype[int(element)];
         } else {
           use(table.prod, ElementwiseOp::multiply, Identity::one);
         }
@@ -285,11 +290,24 @@ class ColumnReduction : Reduction {
     row.seek(begin);
     reducer_.fill_elements(sums.elements, n);
     if (reducer_.widen != nullptr) reducer_.fill_accumulators(sums.accumulators, n);
-    for (int64_t i = begin; i < end; ++i, row.next()) {
-      const void* elements =
-          reader.read_run(offset + row.offset(0), layout_.kept.inner_stride(), n);
-      reducer_.combine_elements(sums.elements, sums.elements, elements, nullptr, size_t(n));
-      const bool is_round = (i + 1 - begin) % kFloatRows == 0 || i + 1 == end;
+    const int64_t stride = layout_.kept.inner_stride();
+    const auto next_row = [&] {
+      const void* elements = reader.read_run(offset + row.offset(0), stride, n);
+      row.next();
+      return elements;
+    };
+    const bool adds_rows = reducer_.add_rows != nullptr && reader.reads_in_place(stride);
+    for (int64_t i = begin; i < end;) {
+      if (adds_rows && end - i >= kRowsAtOnce) {
+        const void* rows[kRowsAtOnce];
+        for (const void*& elements : rows) elements = next_row();
+        reducer_.add_rows(sums.elements, rows, size_t(n));
+        i += kRowsAtOnce;
+      } else {
+        reducer_.combine_elements(sums.elements, sums.elements, next_row(), nullptr, size_t(n));
+        ++i;
+      }
+      const bool is_round = (i - begin) % kFloatRows == 0 || i == end;
       if (reducer_.widen != nullptr && is_round) flush(sums, n);
     }
   }
@@ -303,12 +321,6 @@ class ColumnReduction : Reduction {
   int64_t columns_ = 0;   // of one unit
   int64_t n_pieces_ = 0;  // units side by side
 };
-
-// Whether neighbouring outputs come from elements that are closer than those of one output.
-bool prefers_columns(const ReduceLayout& layout) {
-  return layout.kept.inner_dim() >= kFewColumns &&
-         std::abs(layout.kept.inner_stride()) < std::abs(layout.reduced.inner_stride());
-}
 
 // Complex numbers as pairs of floats: a sum of one is the two sums of the other, in double as they
 // should be.
@@ -333,6 +345,15 @@ void fill_empty(ReduceOp op, const View& out) {
 }
 
 }  // namespace
+
+const RowAdders& row_adders() {
+  static const RowAdders chosen = [] {
+    RowAdders made{};
+    TARN_CALL_ISA_FUNCTION(kernels().isa, add_row_adders, made);
+    return made;
+  }();
+  return chosen;
+}
 
 void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out) {
   if (out.size == 0) return;

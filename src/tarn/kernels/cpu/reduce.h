@@ -12,8 +12,8 @@ namespace tarn::cpu {
 // Sums and products of 16- and 32-bit floats are accumulated in blocks and in double; of integers
 // they wrap. max and min are NaN if an element is. An empty sum is 0, product 1, all true, any
 // false. Requires: `axes` are distinct and not negative; `out` is row-major, has
-// reduce_result_dtype(op, in.dtype) and an element for each of `in` without the axes; max and min
-// have an element to choose.
+// reduce_result_dtype(op, in.dtype), of a sum also any floating dtype, and an element for each of
+// `in` without the axes; max and min have an element to choose.
 void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out);
 
 // The index along `axis` of the first element that no later one exceeds (of min: is below). A NaN

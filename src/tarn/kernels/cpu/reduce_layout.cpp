@@ -42,6 +42,12 @@ ReduceLayout split_axes(const View& in, std::span<const int> axes) {
           collapsed(std::move(reduced), std::move(reduced_strides))};
 }
 
+bool prefers_columns(const ReduceLayout& layout) {
+  constexpr int64_t kFewColumns = 32;
+  return layout.kept.inner_dim() >= kFewColumns &&
+         std::abs(layout.kept.inner_stride()) < std::abs(layout.reduced.inner_stride());
+}
+
 BlockReader::BlockReader(const View& in, Dtype::Val dtype)
     : data_(in.as<const char>()),
       item_size_(in.dtype.size()),

@@ -32,6 +32,9 @@ struct ReduceLayout {
 };
 ReduceLayout split_axes(const View& in, std::span<const int> axes);
 
+// Whether neighbouring outputs come from elements that are closer than those of one output.
+bool prefers_columns(const ReduceLayout& layout);
+
 // Reads elements of an array as contiguous elements of another dtype, in place where it can and
 // else by way of its own memory. For one thread.
 class BlockReader {

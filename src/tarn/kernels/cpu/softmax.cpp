@@ -1,6 +1,7 @@
 #include "tarn/kernels/cpu/softmax.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "tarn/base/layout.h"
@@ -19,12 +20,14 @@ constexpr int64_t kBlock = BlockReader::kBlock;
 // Elements of a row whose exponentials wait for their sum in scratch memory, where the output
 // cannot hold them.
 constexpr int64_t kScratchRow = 8 << 10;
-// A block of columns is walked through three times: it should stay in the second-level cache.
-constexpr int64_t kColumnsBytes = 512 << 10;
-constexpr int64_t kFewestColumns = 64;
-constexpr int64_t kMostColumns = 1024;
-// Rows after which partial sums of columns are added to the sums, which bounds the error.
-constexpr int64_t kSumRows = 128;
+// Columns that are worth walking through row by row.
+constexpr int64_t kFewColumns = 16;
+// Of these as many at once as fill pages of memory, and so many of their rows as, with them, stay
+// in the second-level cache: they are walked through twice.
+constexpr int64_t kColumns = 512;
+constexpr int64_t kColumnRows = 128;
+// From here on the output is written past the caches, which saves reading it first.
+constexpr int64_t kStreamBytes = 8 << 20;
 
 // One set of dimensions of input and output at once.
 struct Axes {
@@ -80,6 +83,7 @@ class Softmax {
                 table.exp_run[dtype],
                 table.exp_columns[dtype]};
     narrow_ = table.cast[dtype][int(out.dtype.val())];
+    streams_ = narrow_ == nullptr && out.nbytes() >= kStreamBytes;
   }
 
   void run() const {
@@ -90,7 +94,7 @@ class Softmax {
         short_row(reader, scratch, from, to);
       });
     } else if (is_line && kept_.inner_stride(0) == 1 && kept_.inner_stride(1) == 1 &&
-               kept_.inner_dim() >= kFewestColumns / 4) {
+               kept_.inner_dim() >= kFewColumns) {
       for_each_column_block();
     } else {
       for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) {
@@ -107,10 +111,11 @@ class Softmax {
     alignas(64) E factors[kBlock];
   };
   struct ColumnScratch {
-    alignas(64) E max[kMostColumns];
-    alignas(64) E sum[kMostColumns];
-    alignas(64) E part[kMostColumns];
-    alignas(64) E row[kMostColumns];
+    alignas(64) E max[kColumns];
+    alignas(64) E old_max[kColumns];
+    alignas(64) E sum[kColumns];
+    alignas(64) E part[kColumns];
+    alignas(64) E row[kColumns];
   };
 
   char* out_at(int64_t offset) const { return out_.as<char>() + offset * out_.itemsize(); }
@@ -129,6 +134,7 @@ class Softmax {
               f(reader, scratch, row.offset(0), row.offset(1));
             }
           }
+          if (streams_) stream_fence();
         });
   }
 
@@ -138,7 +144,8 @@ class Softmax {
     const int64_t n = reduced_.size;
     const int64_t stride = reduced_.inner_stride(0);
     const int64_t step = reader.reads_in_place(stride) ? n : kBlock;
-    E* const y = narrow_ == nullptr ? reinterpret_cast<E*>(out_at(to)) : scratch.row;
+    const bool is_staged = n <= kScratchRow && (narrow_ != nullptr || streams_);
+    E* const y = is_staged ? scratch.row : reinterpret_cast<E*>(out_at(to));
     E max = -std::numeric_limits<E>::infinity();
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
@@ -151,7 +158,7 @@ class Softmax {
       sum += kernels_.exp_run(y + i, x, &max, size_t(count));
     }
     scale(y, n, sum, scratch);
-    if (narrow_ != nullptr) narrow_(out_at(to), y, nullptr, nullptr, size_t(n));
+    if (is_staged) write(out_at(to), y, n);
   }
 
   // Any layout and length, at the price of computing the exponentials twice.
@@ -187,17 +194,15 @@ class Softmax {
   }
 
   void for_each_column_block() const {
-    const int64_t rows = reduced_.size;
     const int64_t width = kept_.inner_dim();
-    const int64_t in_cache =
-        kColumnsBytes / int64_t(sizeof(E)) / rows / kFewestColumns * kFewestColumns;
-    const int64_t columns = std::min(width, std::clamp(in_cache, kFewestColumns, kMostColumns));
+    const int64_t columns = std::min(width, kColumns);
     const int64_t n_pieces = (width + columns - 1) / columns;
     parallel_ranges(
-        kept_.size / width * n_pieces, std::max<int64_t>(1, kElementsPerRange / (columns * rows)),
+        kept_.size / width * n_pieces,
+        std::max<int64_t>(1, kElementsPerRange / (columns * reduced_.size)),
         [&](RangeQueue& queue) {
           BlockReader reader(in_, kElement);
-          ColumnScratch scratch;
+          ColumnScratch scratch{};
           StridedIndex<2> first(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
           for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
             for (int64_t i = range.begin; i < range.end; ++i) {
@@ -207,37 +212,59 @@ class Softmax {
                            std::min(columns, width - column));
             }
           }
+          if (streams_) stream_fence();
         });
   }
 
+  // Reads the input twice and computes exponentials twice, which takes less time than waiting for
+  // what was written in between.
   void column_block(BlockReader& reader, ColumnScratch& scratch, int64_t from, int64_t to,
                     int64_t columns) const {
     const size_t n = size_t(columns);
-    const auto for_each_x = [&](auto f) {
-      for (int64_t i = 0; i < reduced_.size; ++i) {
-        const void* x = reader.read_run(from + i * reduced_.inner_stride(0), 1, columns);
-        char* const y = out_at(to + i * reduced_.inner_stride(1));
-        f(i, x, narrow_ == nullptr ? static_cast<void*>(y) : scratch.row, y);
-      }
+    const auto read_row = [&](int64_t i) {
+      return reader.read_run(from + i * reduced_.inner_stride(0), 1, columns);
     };
-    std::fill_n(scratch.max, n, -std::numeric_limits<E>::infinity());
-    for_each_x([&](int64_t, const void* x, void*, void*) {
-      kernels_.pairwise_max(scratch.max, scratch.max, x, nullptr, n);
-    });
+    // Not -infinity: its difference to itself is no number.
+    std::fill_n(scratch.max, n, std::numeric_limits<E>::lowest());
     std::fill_n(scratch.sum, n, E(0));
-    std::fill_n(scratch.part, n, E(0));
-    for_each_x([&](int64_t i, const void* x, void* y, void*) {
-      kernels_.exp_columns(y, x, scratch.max, scratch.part, n);
-      if ((i + 1) % kSumRows != 0 && i + 1 != reduced_.size) return;
-      kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
-      std::fill_n(scratch.part, n, E(0));
-    });
+    for (int64_t begin = 0; begin < reduced_.size; begin += kColumnRows) {
+      add_rows(read_row, scratch, begin, std::min(begin + kColumnRows, reduced_.size), n);
+    }
     for (size_t i = 0; i < n; ++i) scratch.sum[i] = 1 / scratch.sum[i];
-    for_each_x([&](int64_t, const void* x, void* y, void* out) {
-      if (narrow_ != nullptr) kernels_.exp_columns(y, x, scratch.max, scratch.part, n);
-      kernels_.multiply(y, y, scratch.sum, nullptr, n);
-      if (narrow_ != nullptr) narrow_(out, y, nullptr, nullptr, n);
-    });
+    for (int64_t i = 0; i < reduced_.size; ++i) {
+      kernels_.exp_columns(scratch.row, read_row(i), scratch.max, scratch.part, n);
+      kernels_.multiply(scratch.row, scratch.row, scratch.sum, nullptr, n);
+      write(out_at(to + i * reduced_.inner_stride(1)), scratch.row, columns);
+    }
+  }
+
+  // Takes rows from begin to end into the maxima, and into the sums of exponentials of differences
+  // to these.
+  template <class ReadRow>
+  void add_rows(ReadRow read_row, ColumnScratch& scratch, int64_t begin, int64_t end,
+                size_t n) const {
+    std::copy_n(scratch.max, n, scratch.old_max);
+    for (int64_t i = begin; i < end; ++i) {
+      kernels_.pairwise_max(scratch.max, scratch.max, read_row(i), nullptr, n);
+    }
+    kernels_.exp_columns(scratch.row, scratch.old_max, scratch.max, scratch.part, n);
+    kernels_.multiply(scratch.sum, scratch.sum, scratch.row, nullptr, n);
+    std::fill_n(scratch.part, n, E(0));
+    for (int64_t i = begin; i < end; ++i) {
+      kernels_.exp_columns(scratch.row, read_row(i), scratch.max, scratch.part, n);
+    }
+    kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
+  }
+
+  // Writes n results to adjacent elements of the output.
+  void write(char* to, E* y, int64_t n) const {
+    if (narrow_ != nullptr) {
+      narrow_(to, y, nullptr, nullptr, size_t(n));
+    } else if (streams_) {
+      stream_copy(to, y, size_t(n) * sizeof(E));
+    } else {
+      std::memcpy(to, y, size_t(n) * sizeof(E));
+    }
   }
 
   const View& in_;
@@ -246,6 +273,7 @@ class Softmax {
   Axes reduced_;
   Kernels kernels_;
   TileKernel narrow_;  // to the output's dtype; null if that is E's
+  bool streams_;
 };
 
 }  // namespace
