@@ -1,12 +1,17 @@
-// tarn ops: the operations there are, from the lists that the library is made of.
+// tarn ops: the operations there are, from the lists that the library is made of. All run on the
+// CPU; none has rules for derivatives or vmap.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <type_traits>
 
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/text.h"
+#include "tarn/ops/composed.h"
 #include "tarn/ops/elementwise_op.h"
+#include "tarn/ops/graph_ops.h"
 #include "tarn/ops/kernel_ops.h"
 #include "tarn/ops/shape_ops.h"
 
@@ -20,19 +25,39 @@ struct OpRow {
   DtypeKinds accepts = kAllKinds;
 };
 
+// Kernels of several operations: these are listed by their own names.
+template <class T>
+constexpr bool kHasManyNames = std::is_same_v<T, ops::Reduce> ||
+                               std::is_same_v<T, ops::ArgReduce> || std::is_same_v<T, ops::Scan>;
+
+template <class T>
+void add_row(std::vector<OpRow>& rows, const char* family) {
+  if constexpr (kHasManyNames<T>) return;
+  if constexpr (requires { T::accepts; }) {
+    rows.push_back({family, T::info, T::accepts});
+  } else {
+    rows.push_back({family, T::info});
+  }
+}
+
 std::vector<OpRow> all_ops() {
   std::vector<OpRow> rows;
-  constexpr const char* kFamilies[] = {"unary", "binary", "ternary"};
   for (const ElementwiseTraits& traits : kElementwiseTraits) {
-    rows.push_back({kFamilies[traits.arity - 1], traits.info, traits.dtypes.accepts});
+    rows.push_back({"elementwise", traits.info, traits.dtypes.accepts});
   }
-  for (const OpInfo& info : kReduceInfo) rows.push_back({"reduction", info});
-#define TARN_ROW(Type) rows.push_back({"kernel", ops::Type::info});
+  for (const OpInfo& info : kReduceInfo) rows.push_back({"reduce", info});
+  for (const OpInfo& info : kScanInfo) rows.push_back({"scan", info});
+  for (const OpInfo& info : kForwardingInfo) rows.push_back({"graph", info});
+#define TARN_ROW(Type) add_row<ops::Type>(rows, "kernel");
   TARN_KERNEL_OPS(TARN_ROW)
 #undef TARN_ROW
-#define TARN_ROW(Type) rows.push_back({"shape", ops::Type::info});
+#define TARN_ROW(Type) add_row<ops::Type>(rows, "shape");
   TARN_SHAPE_OPS(TARN_ROW)
 #undef TARN_ROW
+  for (const ComposedOp& op : kComposedOps) rows.push_back({op.family, op.info, op.accepts});
+  std::sort(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) {
+    return std::string_view(a.info.name) < b.info.name;
+  });
   return rows;
 }
 
@@ -61,6 +86,9 @@ int run_ops(bool json) {
                      {"arguments", row.info.args},
                      {"family", row.family},
                      {"dtypes", dtypes_text(row.accepts)},
+                     {"devices", {"cpu"}},
+                     {"derivative", false},
+                     {"vmap", false},
                      {"doc", row.info.doc}});
     }
     print_json({{"ops", std::move(ops)}});

@@ -2,6 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+
 #include "tests/cli/checkpoint_files.h"
 #include "tests/cli/tool.h"
 
@@ -66,6 +71,40 @@ TEST(CommandLine, ops_are_listed) {
     }
   }
   EXPECT_THAT(run_tool({"ops"}).out, HasSubstr("exp(x)"));
+}
+
+// The functions that the public headers declare by themselves or in a list of one per line.
+std::set<std::string> declared_functions() {
+  const std::regex declaration(
+      R"(^(?:inline )?(?:array|std::(?:vector|pair|tuple)<array[^>]*>) (\w+)\()"
+      R"(|^TARN_DECLARE_\w+\((\w+)\)$)");
+  std::set<std::string> names;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(TARN_SOURCE_DIR "/src/tarn/ops/functions")) {
+    std::ifstream header(entry.path());
+    for (std::string line; std::getline(header, line);) {
+      std::smatch match;
+      if (std::regex_search(line, match, declaration))
+        names.insert(match[1].str() + match[2].str());
+    }
+  }
+  return names;
+}
+
+TEST(CommandLine, ops_are_those_that_headers_declare) {
+  const std::set<std::string> declared = declared_functions();
+  EXPECT_GT(declared.size(), 60u);
+  std::set<std::string> listed;
+  for (const json& op : run_tool({"ops", "--json"}).json()["ops"]) {
+    const std::string name = op["name"];
+    EXPECT_TRUE(listed.insert(name).second) << name << " is listed twice";
+    // Those of lists in unary.h, binary.h, … are declared by macros from the same lists.
+    const bool is_declared = op["family"] == "elementwise" || declared.contains(name);
+    EXPECT_TRUE(is_declared) << name << " is listed and not declared";
+  }
+  for (const std::string& name : declared) {
+    EXPECT_TRUE(listed.contains(name)) << name << " is declared and not listed: see ops/composed.h";
+  }
 }
 
 TEST(MakeSample, is_sound_and_as_large_as_asked) {

@@ -1,8 +1,9 @@
-// Operations that forward their input: they order or cut graphs.
+#include "tarn/ops/graph_ops.h"
+
 #include "tarn/base/error.h"
 #include "tarn/graph/host_context.h"
 #include "tarn/ops/build.h"
-#include "tarn/ops/functions.h"
+#include "tarn/ops/functions/graph.h"
 
 namespace tarn {
 
@@ -15,18 +16,11 @@ void forward_inputs(const void*, HostContext& context) {
   }
 }
 
-const OpClass kCopyClass{.info = {"copy", "a", "The same array as a node of its own."},
-                         .family = OpFamily::host,
-                         .run = forward_inputs};
+const OpClass kCopyClass{.info = kCopyInfo, .family = OpFamily::host, .run = forward_inputs};
 const OpClass kStopGradientClass{
-    .info = {"stop_gradient", "a", "The same array, a constant to gradients."},
-    .family = OpFamily::host,
-    .run = forward_inputs};
+    .info = kStopGradientInfo, .family = OpFamily::host, .run = forward_inputs};
 // Inputs first, dependencies behind them.
-const OpClass kDependsClass{
-    .info = {"depends", "inputs, dependencies", "Inputs that wait for other arrays."},
-    .family = OpFamily::host,
-    .run = forward_inputs};
+const OpClass kDependsClass{.info = kDependsInfo, .family = OpFamily::host, .run = forward_inputs};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "tarn/ops/build.h"
 #include "tarn/ops/functions/creation.h"
 #include "tarn/ops/functions/shape.h"
+#include "tarn/ops/graph_ops.h"
 
 namespace tarn {
 
@@ -28,9 +29,8 @@ void run_reinterpret(const void*, HostContext& context) {
   const array& input = context.inputs()[0];
   context.result(0) = input.node().output(input.index()).data;
 }
-const OpClass kReinterpretClass{.info = {"view", "a, dtype", "The same bytes as another dtype."},
-                                .family = OpFamily::host,
-                                .run = run_reinterpret};
+const OpClass kReinterpretClass{
+    .info = kViewInfo, .family = OpFamily::host, .run = run_reinterpret};
 
 // The same, where elements become wider or narrower: the input is row-major.
 void run_resize_elements(const void*, HostContext& context) {
@@ -39,9 +39,8 @@ void run_resize_elements(const void*, HostContext& context) {
   ArrayData resized = share(data, input.dtype(), row_major(context.output(0).shape));
   context.result(0) = std::move(resized);
 }
-const OpClass kResizeElementsClass{.info = {"view", "a, dtype", "The same bytes as another dtype."},
-                                   .family = OpFamily::host,
-                                   .run = run_resize_elements};
+const OpClass kResizeElementsClass{
+    .info = kViewInfo, .family = OpFamily::host, .run = run_resize_elements};
 
 }  // namespace
 

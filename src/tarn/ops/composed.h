@@ -1,0 +1,92 @@
+// The public functions that build no node of their own kind: what is to be said of them in lists of
+// operations. Of the others their declarations say it.
+#pragma once
+
+#include "tarn/ops/op_info.h"
+
+// X(family, name, arguments, kinds of dtype, what it gives); a family is a header of functions/.
+#define TARN_COMPOSED_OPS(X)                                                                       \
+  X(creation, bartlett, "M", kFloatingKind, "A triangular window.")                                \
+  X(creation, blackman, "M", kFloatingKind, "A window of two cosines.")                            \
+  X(creation, full, "shape, vals, dtype=None", kAllKinds, "Values broadcast to a shape.")          \
+  X(creation, full_like, "a, vals, dtype=None", kAllKinds, "Values broadcast to another's shape.") \
+  X(creation, hamming, "M", kFloatingKind, "A raised cosine window that does not reach zero.")     \
+  X(creation, hanning, "M", kFloatingKind, "A raised cosine window.")                              \
+  X(creation, identity, "n, dtype=float32", kAllKinds, "Ones on the main diagonal, else zeros.")   \
+  X(creation, linspace, "start, stop, num=50, endpoint=True", kAllKinds,                           \
+    "Numbers at equal distances between two.")                                                     \
+  X(creation, meshgrid, "arrays, sparse=False, indexing=\"xy\"", kAllKinds,                        \
+    "The coordinates of the points of a grid.")                                                    \
+  X(creation, ones, "shape, dtype=float32", kAllKinds, "Ones.")                                    \
+  X(creation, ones_like, "a, dtype=None", kAllKinds, "Ones in another's shape.")                   \
+  X(creation, zeros, "shape, dtype=float32", kAllKinds, "Zeros.")                                  \
+  X(creation, zeros_like, "a, dtype=None", kAllKinds, "Zeros in another's shape.")                 \
+  X(diagonals, diag, "a, k=0", kAllKinds, "A diagonal of a matrix, or a matrix from one.")         \
+  X(diagonals, trace, "a, offset=0, axis1=0, axis2=1", kAllKinds, "The sum of a diagonal.")        \
+  X(diagonals, tri, "n, m, k, dtype", kAllKinds, "Ones in a lower triangle, else zeros.")          \
+  X(diagonals, tril, "x, k=0", kAllKinds, "The lower triangle, else zeros.")                       \
+  X(diagonals, triu, "x, k=0", kAllKinds, "The upper triangle, else zeros.")                       \
+  X(elementwise, allclose, "a, b, rtol=1e-5, atol=1e-8", kAllKinds,                                \
+    "Whether all elements are nearly equal.")                                                      \
+  X(elementwise, clip, "a, a_min=None, a_max=None", kAllKinds, "The elements kept within bounds.") \
+  X(elementwise, degrees, "a", kAllKinds, "Radians as degrees.")                                   \
+  X(elementwise, divmod, "a, b", kAllKinds & ~kComplexKind, "Quotient and remainder.")             \
+  X(elementwise, isclose, "a, b, rtol=1e-5, atol=1e-8", kAllKinds,                                 \
+    "Whether elements are nearly equal.")                                                          \
+  X(elementwise, isneginf, "a", kAllKinds, "Whether x is minus infinity.")                         \
+  X(elementwise, isposinf, "a", kAllKinds, "Whether x is infinity.")                               \
+  X(elementwise, nan_to_num, "a, nan=0, posinf=None, neginf=None", kAllKinds & ~kComplexKind,      \
+    "What is no finite number replaced by one.")                                                   \
+  X(elementwise, positive, "a", kAllKinds, "x itself.")                                            \
+  X(elementwise, radians, "a", kAllKinds, "Degrees as radians.")                                   \
+  X(indexing, stack, "arrays, axis=0", kAllKinds, "Arrays joined along a new axis.")               \
+  X(linalg, cholesky_inv, "a, upper=False", kFloatingKind, "Inverses from Cholesky factors.")      \
+  X(linalg, cross, "a, b, axis=-1", kAllKinds, "Cross products of vectors.")                       \
+  X(linalg, eigvals, "a", kInexactKinds, "Eigenvalues of square matrices.")                        \
+  X(linalg, eigvalsh, "a, UPLO=\"L\"", kInexactKinds, "Eigenvalues of symmetric matrices.")        \
+  X(linalg, norm, "a, ord=None, axis=None, keepdims=False", kAllKinds,                             \
+    "Norms of vectors and matrices.")                                                              \
+  X(linalg, pinv, "a", kFloatingKind, "Moore-Penrose inverses.")                                   \
+  X(rearrange, repeat, "a, repeats, axis=None", kAllKinds, "Each element several times.")          \
+  X(rearrange, roll, "a, shift, axis=None", kAllKinds, "The elements moved around the end.")       \
+  X(rearrange, tile, "a, reps", kAllKinds, "The whole array several times.")                       \
+  X(reduce, argmax, "a, axis=None, keepdims=False", kAllKinds, "Where the largest element is.")    \
+  X(reduce, argmin, "a, axis=None, keepdims=False", kAllKinds, "Where the smallest element is.")   \
+  X(reduce, array_equal, "a, b, equal_nan=False", kAllKinds, "Whether all elements are equal.")    \
+  X(reduce, count_nonzero, "a, axis=None, keepdims=False", kAllKinds,                              \
+    "How many elements are not zero.")                                                             \
+  X(reduce, diff, "a, n=1, axis=-1", kAllKinds, "Differences of neighbouring elements.")           \
+  X(reduce, logsumexp, "a, axis=None, keepdims=False", kAllKinds,                                  \
+    "The logarithm of the sum of exponentials.")                                                   \
+  X(reduce, mean, "a, axis=None, keepdims=False", kAllKinds, "The mean of the elements.")          \
+  X(reduce, number_of_elements, "a, axes, inverted", kAllKinds, "How many elements there are.")    \
+  X(reduce, std, "a, axis=None, keepdims=False, ddof=0", kAllKinds, "The root of the variance.")   \
+  X(shape, atleast_1d, "a", kAllKinds, "With at least one axis.")                                  \
+  X(shape, atleast_2d, "a", kAllKinds, "With at least two axes.")                                  \
+  X(shape, atleast_3d, "a", kAllKinds, "With at least three axes.")                                \
+  X(shape, broadcast_arrays, "arrays", kAllKinds, "Arrays stretched to one shape.")                \
+  X(shape, expand_dims, "a, axis", kAllKinds, "With axes of size one added.")                      \
+  X(shape, flatten, "a, start_axis=0, end_axis=-1", kAllKinds, "Several axes as one.")             \
+  X(shape, flip, "a, axis=None", kAllKinds, "The elements in reverse order.")                      \
+  X(shape, moveaxis, "a, source, destination", kAllKinds, "One axis in another place.")            \
+  X(shape, split, "a, indices_or_sections, axis=0", kAllKinds, "The pieces of an axis.")           \
+  X(shape, squeeze, "a, axis=None", kAllKinds, "Without axes of size one.")                        \
+  X(shape, swapaxes, "a, axis1, axis2", kAllKinds, "Two axes in each other's place.")              \
+  X(shape, unflatten, "a, axis, shape", kAllKinds, "One axis as several.")                         \
+  X(shape, unstack, "a, axis=0", kAllKinds, "The slices along an axis.")
+
+namespace tarn {
+
+struct ComposedOp {
+  const char* family;
+  OpInfo info;
+  DtypeKinds accepts;
+};
+
+inline constexpr ComposedOp kComposedOps[] = {
+#define TARN_ROW(family, name, args, kinds, doc) {#family, {#name, args, doc}, kinds},
+    TARN_COMPOSED_OPS(TARN_ROW)
+#undef TARN_ROW
+};
+
+}  // namespace tarn
