@@ -95,7 +95,8 @@ TEST(CommandLine, ops_are_those_that_headers_declare) {
   const std::set<std::string> declared = declared_functions();
   EXPECT_GT(declared.size(), 60u);
   std::set<std::string> listed;
-  for (const json& op : run_tool({"ops", "--json"}).json()["ops"]) {
+  const json ops = run_tool({"ops", "--json"}).json()["ops"];
+  for (const json& op : ops) {
     const std::string name = op["name"];
     EXPECT_TRUE(listed.insert(name).second) << name << " is listed twice";
     // Those of lists in unary.h, binary.h, … are declared by macros from the same lists.

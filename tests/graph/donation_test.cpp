@@ -24,7 +24,7 @@ size_t extra_peak(const std::function<array(array)>& chain) {
   return get_peak_memory() - before;
 }
 
-TEST(Donation, through_elementwise_work_and_views) {
+TEST(DonationThroughViews, through_elementwise_work_and_views) {
   const struct {
     const char* name;
     array (*chain)(array);
@@ -55,7 +55,7 @@ TEST(Donation, through_elementwise_work_and_views) {
   for (const auto& [name, chain] : cases) EXPECT_EQ(extra_peak(chain), 0u) << name;
 }
 
-TEST(Donation, not_of_what_somebody_holds) {
+TEST(DonationThroughViews, not_of_what_somebody_holds) {
   std::vector<array> held;
   EXPECT_EQ(extra_peak([&](array a) {
               held.push_back(a);
@@ -73,7 +73,7 @@ TEST(Donation, not_of_what_somebody_holds) {
   EXPECT_EQ(held[0].data<float>()[5], -1.5f);
 }
 
-TEST(Donation, memory_returns_to_where_it_was) {
+TEST(DonationThroughViews, memory_returns_to_where_it_was) {
   const size_t before = get_active_memory();
   extra_peak([](array a) { return concatenate(split(pad(a, 3), 2, 1), 0); });
   EXPECT_EQ(get_active_memory(), before);

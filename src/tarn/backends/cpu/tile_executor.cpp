@@ -193,7 +193,18 @@ TileWork collapse(const TileProgram& program, std::span<const StridedOperand> in
   return work;
 }
 
-// A program without instructions moves elements: the kernel for that knows more ways to.
+bool moves_only(const TileProgram& program) {
+  return program.n_instrs() == 0 && program.n_inputs() == 1 && program.n_outputs() == 1;
+}
+
+// Whether elements that follow each other in the last dimension longer than one are adjacent.
+bool has_adjacent_rows(const StridedOperand& input, std::span<const int32_t> shape) {
+  size_t axis = shape.size() - 1;
+  while (axis > 0 && shape[axis] == 1) --axis;
+  return input.strides[axis] == 1;
+}
+
+// The kernel for copies knows of transpositions and of rows of a few equal elements.
 void move_elements(const TileProgram& program, const StridedOperand& input, void* output,
                    std::span<const int32_t> shape, const int64_t* output_strides, int64_t size) {
   const int ndim = int(shape.size());
@@ -268,7 +279,7 @@ void run(const TileProgram& program, std::span<const StridedOperand> inputs,
   if (size == 0 || std::none_of(inputs.begin(), inputs.end(), is_strided)) {
     return run(program, inputs, outputs, size);
   }
-  if (program.n_instrs() == 0 && inputs.size() == 1 && outputs.size() == 1) {
+  if (moves_only(program) && !has_adjacent_rows(inputs[0], shape)) {
     return move_elements(program, inputs[0], outputs[0], shape, output_strides, size);
   }
   TileWork work = collapse(program, inputs, outputs, shape, output_strides, size);

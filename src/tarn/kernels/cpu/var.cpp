@@ -4,11 +4,14 @@
 #include <limits>
 #include <memory>
 
-#include "tarn/kernels/cpu/gather.h"
+#include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/moment_kernels.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/reduce_layout.h"
 #include "tarn/kernels/cpu/strided_index.h"
+
+TARN_DECLARE_ISA_FUNCTION(add_moment_kernels, MomentKernels)
 
 namespace tarn::cpu {
 
@@ -30,11 +33,11 @@ struct Moments {
   double mean = 0;
   double m2 = 0;  // the sum of squared distances from the mean
 
-  // Those of n numbers of which the distances from `shift` and their squares have these sums.
-  static Moments around(double shift, double n, double distances, double squares) {
-    const double mean_distance = distances / n;
-    const double m2 = squares - distances * mean_distance;
-    return {n, shift + mean_distance, m2 < 0 ? 0 : m2};  // a NaN stays
+  // Those of n numbers with these sums of their distances from `center`.
+  static Moments around(double center, double n, DistanceSums sums) {
+    const double mean_distance = sums.distances / n;
+    const double m2 = sums.squares - sums.distances * mean_distance;
+    return {n, center + mean_distance, m2 < 0 ? 0 : m2};  // a NaN stays
   }
 
   // Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample
@@ -60,12 +63,10 @@ class Variance {
       : in_(in), layout_(split_axes(in, axes)), out_(out) {
     divisor_ = double(std::max<int64_t>(0, layout_.reduced.size - ddof));
     const KernelTable& table = kernels();
-    const auto kernel = [&](ElementwiseOp op) { return table.elementwise[int(op)][int(kElement)]; };
     sum_ = table.sum[int(kElement)];
-    add_ = kernel(ElementwiseOp::add);
-    subtract_ = kernel(ElementwiseOp::subtract);
-    multiply_ = kernel(ElementwiseOp::multiply);
-    multiply_add_ = table.multiply_add[int(kElement)];
+    add_ = table.elementwise[int(ElementwiseOp::add)][int(kElement)];
+    sum_distances_ = moment_kernels().sum[int(kElement)];
+    add_distances_ = moment_kernels().add_row[int(kElement)];
     narrow_ = table.cast[int(Dtype::Val::float64)][int(out.dtype.val())];
   }
 
@@ -92,13 +93,8 @@ class Variance {
  private:
   static constexpr Dtype::Val kElement = dtype_of<E>.val();
 
-  struct RowScratch {
-    alignas(64) E shift[kBlock];
-    alignas(64) E distances[kBlock];
-  };
   struct ColumnScratch {
-    alignas(64) E shift[kColumns];
-    alignas(64) E row[kColumns];
+    alignas(64) E centers[kColumns];
     alignas(64) E distances[kColumns];
     alignas(64) E squares[kColumns];
     Moments moments[kColumns];
@@ -129,7 +125,6 @@ class Variance {
 
   void drain_rows(RangeQueue& queue) const {
     BlockReader reader(in_, kElement);
-    RowScratch scratch;
     StridedIndex<1> output(layout_.kept.dims(), {layout_.kept.strides.data()});
     for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
       output.seek(range.begin / n_chunks_);
@@ -139,8 +134,7 @@ class Variance {
         Moments moments;
         for (int64_t i = chunk * chunk_; i < end; i += kBlock) {
           const int64_t n = std::min(kBlock, end - i);
-          moments.join(
-              moments_of(reader.read(layout_.reduced, output.offset(0), i, n), n, scratch));
+          moments.join(moments_of(reader.read(layout_.reduced, output.offset(0), i, n), n));
         }
         deliver(chunk, unit / n_chunks_, 1, &moments);
         if (chunk + 1 == n_chunks_) output.next();
@@ -148,18 +142,11 @@ class Variance {
     }
   }
 
-  Moments moments_of(const void* x, int64_t n, RowScratch& scratch) const {
-    const auto total = [&](const void* elements) {
-      double sum = 0;
-      sum_(&sum, elements, size_t(n));
-      return sum;
-    };
-    const E shift = E(total(x) / double(n));
-    fill(scratch.shift, &shift, n, sizeof(E));
-    subtract_(scratch.distances, x, scratch.shift, nullptr, size_t(n));
-    const double distances = total(scratch.distances);
-    multiply_(scratch.distances, scratch.distances, scratch.distances, nullptr, size_t(n));
-    return Moments::around(shift, double(n), distances, total(scratch.distances));
+  Moments moments_of(const void* x, int64_t n) const {
+    double sum = 0;
+    sum_(&sum, x, size_t(n));
+    const E center = E(sum / double(n));
+    return Moments::around(center, double(n), sum_distances_(x, &center, size_t(n)));
   }
 
   // Units are numbered along the columns first, so that neighbours read the same rows.
@@ -197,19 +184,17 @@ class Variance {
       }
     };
     const size_t count = size_t(n);
-    std::fill_n(scratch.shift, n, E(0));
-    for_each_row([&](const void* x) { add_(scratch.shift, scratch.shift, x, nullptr, count); });
-    for (int64_t i = 0; i < n; ++i) scratch.shift[i] /= E(end - begin);
+    std::fill_n(scratch.centers, n, E(0));
+    for_each_row([&](const void* x) { add_(scratch.centers, scratch.centers, x, nullptr, count); });
+    for (int64_t i = 0; i < n; ++i) scratch.centers[i] /= E(end - begin);
     std::fill_n(scratch.distances, n, E(0));
     std::fill_n(scratch.squares, n, E(0));
     for_each_row([&](const void* x) {
-      subtract_(scratch.row, x, scratch.shift, nullptr, count);
-      add_(scratch.distances, scratch.distances, scratch.row, nullptr, count);
-      multiply_add_(scratch.squares, scratch.row, scratch.row, scratch.squares, count);
+      add_distances_(scratch.distances, scratch.squares, x, scratch.centers, count);
     });
     for (int64_t i = 0; i < n; ++i) {
-      scratch.moments[i].join(Moments::around(scratch.shift[i], double(end - begin),
-                                              scratch.distances[i], scratch.squares[i]));
+      scratch.moments[i].join(Moments::around(scratch.centers[i], double(end - begin),
+                                              {scratch.distances[i], scratch.squares[i]}));
     }
   }
 
@@ -221,11 +206,22 @@ class Variance {
   int64_t n_chunks_ = 0;
   std::unique_ptr<Moments[]> chunks_;  // of all outputs for each chunk
   RunReducer sum_;
-  TileKernel add_, subtract_, multiply_, multiply_add_;
+  TileKernel add_;
+  DistanceSummer sum_distances_;
+  DistanceAdder add_distances_;
   TileKernel narrow_;  // from double to the output's dtype; null if that is double
 };
 
 }  // namespace
+
+const MomentKernels& moment_kernels() {
+  static const MomentKernels chosen = [] {
+    MomentKernels made{};
+    TARN_CALL_ISA_FUNCTION(kernels().isa, add_moment_kernels, made);
+    return made;
+  }();
+  return chosen;
+}
 
 void var(const View& in, std::span<const int> axes, int ddof, const View& out) {
   if (out.size == 0) return;

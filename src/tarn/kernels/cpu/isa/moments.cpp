@@ -1,0 +1,88 @@
+// Distances from a mean and their squares, added up.
+#include <algorithm>
+
+#include "tarn/kernels/cpu/isa/element.h"
+#include "tarn/kernels/cpu/moment_kernels.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+namespace {
+
+// As in isa/reduce.cpp, elements are dealt out over 256 bytes of lanes, whatever the size of a
+// register, and the lanes are combined in halves.
+template <class E>
+constexpr size_t kSums = 256 / sizeof(E);
+
+template <class E>
+double fold(E (&lanes)[kSums<E>]) {
+  for (size_t half = kSums<E> / 2; half > 0; half /= 2) {
+    for (size_t k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  }
+  return double(lanes[0]);
+}
+
+template <class E>
+cpu::DistanceSums sum_distances(const void* elements, const void* center, size_t n) {
+  constexpr size_t kLanes = Pack<E>::kLanes;
+  constexpr size_t kPacks = kSums<E> / kLanes;
+  const E* const x = static_cast<const E*>(elements);
+  const E middle = *static_cast<const E*>(center);
+  const Pack<E> centers(middle);
+  Pack<E> distances[kPacks], squares[kPacks];
+  unrolled<kPacks>([&](auto k) { distances[k] = squares[k] = Pack<E>(E(0)); });
+  const auto add = [&](const E* from) {
+    unrolled<kPacks>([&](auto k) {
+      const Pack<E> distance = load(from + k * kLanes) - centers;
+      distances[k] = distances[k] + distance;
+      squares[k] = squares[k] + distance * distance;
+    });
+  };
+  size_t i = 0;
+  for (; i + kSums<E> <= n; i += kSums<E>) add(x + i);
+  if (i < n) {
+    E padded[kSums<E>];
+    std::fill_n(padded, kSums<E>, middle);
+    std::copy(x + i, x + n, padded);
+    add(padded);
+  }
+  E lanes[kSums<E>];
+  const auto fold_packs = [&](const Pack<E>* packs) {
+    for (size_t k = 0; k < kPacks; ++k) store(lanes + k * kLanes, packs[k]);
+    return fold<E>(lanes);
+  };
+  const double sum = fold_packs(distances);
+  return {sum, fold_packs(squares)};
+}
+
+template <class E>
+void add_distances(void* distances, void* squares, const void* row, const void* centers, size_t n) {
+  constexpr size_t kLanes = Pack<E>::kLanes;
+  const E* const center = static_cast<const E*>(centers);
+  E* const sum = static_cast<E*>(distances);
+  E* const sum_of_squares = static_cast<E*>(squares);
+  const auto add = [&](const E* x, size_t i) {
+    const Pack<E> distance = load(x) - load(center + i);
+    store(sum + i, load(sum + i) + distance);
+    store(sum_of_squares + i, load(sum_of_squares + i) + distance * distance);
+  };
+  const E* const x = static_cast<const E*>(row);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) add(x + i, i);
+  if (i == n) return;
+  E padded[kLanes] = {};
+  std::copy(x + i, x + n, padded);
+  add(padded, i);
+}
+
+}  // namespace
+
+void add_moment_kernels(cpu::MomentKernels& kernels) {
+  const auto add = [&]<class E>(type_tag<E>) {
+    kernels.sum[int(dtype_of<E>.val())] = sum_distances<E>;
+    kernels.add_row[int(dtype_of<E>.val())] = add_distances<E>;
+  };
+  add(type_tag<float>{});
+  add(type_tag<double>{});
+}
+
+}  // namespace tarn::HWY_NAMESPACE

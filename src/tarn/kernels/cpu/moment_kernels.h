@@ -1,0 +1,32 @@
+// The inner loops of variances, one table per instruction set.
+#pragma once
+
+#include <cstddef>
+
+#include "tarn/base/dtype.h"
+
+namespace tarn::cpu {
+
+// Sums of the distances of numbers from another one, and of their squares.
+struct DistanceSums {
+  double distances = 0;
+  double squares = 0;
+};
+// Those of n elements from `center`, an element, too.
+using DistanceSummer = DistanceSums (*)(const void* elements, const void* center, size_t n);
+
+// distances[i] += row[i] - centers[i], squares[i] += the square of that, for i < n. All but `row`
+// are padded to a multiple of 64 bytes.
+using DistanceAdder = void (*)(void* distances, void* squares, const void* row, const void* centers,
+                               size_t n);
+
+struct MomentKernels {
+  // Of float and double; else null.
+  DistanceSummer sum[kDtypeCount];
+  DistanceAdder add_row[kDtypeCount];
+};
+
+// Those of the instruction set that kernels() has chosen.
+const MomentKernels& moment_kernels();
+
+}  // namespace tarn::cpu
