@@ -47,6 +47,13 @@
   X(linalg, norm, "a, ord=None, axis=None, keepdims=False", kAllKinds,                             \
     "Norms of vectors and matrices.")                                                              \
   X(linalg, pinv, "a", kFloatingKind, "Moore-Penrose inverses.")                                   \
+  X(matmul, addmm, "c, a, b, alpha=1, beta=1", kInexactKinds, "alpha a b + beta c.")               \
+  X(matmul, einsum, "subscripts, operands", kAllKinds, "Sums of products by subscripts.")          \
+  X(matmul, inner, "a, b", kInexactKinds, "Products over the last axes.")                          \
+  X(matmul, kron, "a, b", kAllKinds, "Kronecker products.")                                        \
+  X(matmul, outer, "a, b", kAllKinds, "Products of all elements of two vectors.")                  \
+  X(matmul, tensordot, "a, b, axes=2", kInexactKinds, "Products over several axes.")               \
+  X(matmul, vecdot, "a, b, axis=-1", kAllKinds, "Dot products along an axis.")                     \
   X(rearrange, repeat, "a, repeats, axis=None", kAllKinds, "Each element several times.")          \
   X(rearrange, roll, "a, shift, axis=None", kAllKinds, "The elements moved around the end.")       \
   X(rearrange, tile, "a, reps", kAllKinds, "The whole array several times.")                       \
@@ -73,7 +80,11 @@
   X(shape, squeeze, "a, axis=None", kAllKinds, "Without axes of size one.")                        \
   X(shape, swapaxes, "a, axis1, axis2", kAllKinds, "Two axes in each other's place.")              \
   X(shape, unflatten, "a, axis, shape", kAllKinds, "One axis as several.")                         \
-  X(shape, unstack, "a, axis=0", kAllKinds, "The slices along an axis.")
+  X(shape, unstack, "a, axis=0", kAllKinds, "The slices along an axis.")                           \
+  X(sort, argpartition, "a, kth, axis=-1", kAllKinds, "Where the partitioned elements are.")       \
+  X(sort, median, "a, axis=None, keepdims=False", kAllKinds, "The element in the middle.")         \
+  X(sort, partition, "a, kth, axis=-1", kAllKinds,                                                 \
+    "Smaller elements before the k-th, larger behind.")
 
 namespace tarn {
 

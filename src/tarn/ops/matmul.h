@@ -7,6 +7,7 @@ namespace tarn::ops {
 
 struct Matmul {
   static constexpr OpInfo info{"matmul", "a, b", "Products of matrices."};
+  static constexpr DtypeKinds accepts = kInexactKinds;
 };
 
 // Inputs: a, b, and int64 indices of their matrices.

@@ -11,6 +11,7 @@ namespace tarn::ops {
 struct Softmax {
   static constexpr OpInfo info{"softmax", "a, axes=None, precise=False",
                                "Exponentials of the elements over their sum."};
+  static constexpr DtypeKinds accepts = kAllKinds & ~kComplexKind;
 
   std::vector<int> axes;  // ascending
 };
