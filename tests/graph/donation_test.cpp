@@ -2,6 +2,7 @@
 // need no more memory than their first array.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "tarn/runtime/memory.h"
@@ -21,7 +22,7 @@ size_t extra_peak(const std::function<array(array)>& chain) {
   array result = chain(std::move(matrix));
   result.eval();
   EXPECT_EQ(result.dtype(), float32);
-  return get_peak_memory() - before;
+  return std::max(get_peak_memory(), before) - before;
 }
 
 TEST(DonationThroughViews, through_elementwise_work_and_views) {
