@@ -25,14 +25,16 @@ struct OpRow {
   DtypeKinds accepts = kAllKinds;
 };
 
-// Kernels of several operations: these are listed by their own names.
+// Kernels of functions that are listed by their own names.
 template <class T>
-constexpr bool kHasManyNames = std::is_same_v<T, ops::Reduce> ||
-                               std::is_same_v<T, ops::ArgReduce> || std::is_same_v<T, ops::Scan>;
+constexpr bool kHasOtherNames =
+    std::is_same_v<T, ops::Reduce> || std::is_same_v<T, ops::ArgReduce> ||
+    std::is_same_v<T, ops::Scan> || std::is_same_v<T, ops::RandomBits> ||
+    std::is_same_v<T, ops::RandomUniform>;
 
 template <class T>
 void add_row(std::vector<OpRow>& rows, const char* family) {
-  if constexpr (kHasManyNames<T>) return;
+  if constexpr (kHasOtherNames<T>) return;
   if constexpr (requires { T::accepts; }) {
     rows.push_back({family, T::info, T::accepts});
   } else {

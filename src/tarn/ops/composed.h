@@ -39,6 +39,29 @@
     "What is no finite number replaced by one.")                                                   \
   X(elementwise, positive, "a", kAllKinds, "x itself.")                                            \
   X(elementwise, radians, "a", kAllKinds, "Degrees as radians.")                                   \
+  X(fft, fft2, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                               \
+    "Fourier transforms of two axes.")                                                             \
+  X(fft, fftfreq, "n, d=1.0", kAllKinds, "The frequencies that fft gives.")                        \
+  X(fft, fftn, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                               \
+    "Fourier transforms of several axes.")                                                         \
+  X(fft, fftshift, "a, axes=None", kAllKinds, "The frequency zero moved to the middle.")           \
+  X(fft, ifft, "a, n=None, axis=-1, norm=\"backward\"", kAllKinds,                                 \
+    "Inverse Fourier transforms of an axis.")                                                      \
+  X(fft, ifft2, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                              \
+    "Inverse Fourier transforms of two axes.")                                                     \
+  X(fft, ifftn, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                              \
+    "Inverse Fourier transforms of several axes.")                                                 \
+  X(fft, ifftshift, "a, axes=None", kAllKinds, "The frequency zero moved to the front.")           \
+  X(fft, irfft, "a, n=None, axis=-1, norm=\"backward\"", kAllKinds,                                \
+    "The real numbers of such a transform.")                                                       \
+  X(fft, irfft2, "a, s=None, axes=None, norm=\"backward\"", kAllKinds, "The same of two axes.")    \
+  X(fft, irfftn, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                             \
+    "The same of several axes.")                                                                   \
+  X(fft, rfft, "a, n=None, axis=-1, norm=\"backward\"", kAllKinds,                                 \
+    "Fourier transforms of real numbers.")                                                         \
+  X(fft, rfft2, "a, s=None, axes=None, norm=\"backward\"", kAllKinds, "The same of two axes.")     \
+  X(fft, rfftfreq, "n, d=1.0", kAllKinds, "The frequencies that rfft gives.")                      \
+  X(fft, rfftn, "a, s=None, axes=None, norm=\"backward\"", kAllKinds, "The same of several axes.") \
   X(indexing, stack, "arrays, axis=0", kAllKinds, "Arrays joined along a new axis.")               \
   X(linalg, cholesky_inv, "a, upper=False", kFloatingKind, "Inverses from Cholesky factors.")      \
   X(linalg, cross, "a, b, axis=-1", kAllKinds, "Cross products of vectors.")                       \
@@ -54,6 +77,26 @@
   X(matmul, outer, "a, b", kAllKinds, "Products of all elements of two vectors.")                  \
   X(matmul, tensordot, "a, b, axes=2", kInexactKinds, "Products over several axes.")               \
   X(matmul, vecdot, "a, b, axis=-1", kAllKinds, "Dot products along an axis.")                     \
+  X(random, bernoulli, "p=0.5, shape=None, key=None", kBoolKind, "True with a probability.")       \
+  X(random, bits, "shape, width=4, key=None", kUnsignedKind, "Random bits.")                       \
+  X(random, categorical, "logits, axis=-1, shape=None, key=None", kUnsignedKind,                   \
+    "Indices by the logarithms of their weights.")                                                 \
+  X(random, gumbel, "shape, dtype=float32, key=None", kFloatingKind,                               \
+    "Gumbel distributed numbers.")                                                                 \
+  X(random, key, "seed", kUnsignedKind, "The key of a seed.")                                      \
+  X(random, laplace, "shape, dtype=float32, loc=0, scale=1", kFloatingKind,                        \
+    "Laplace distributed numbers.")                                                                \
+  X(random, multivariate_normal, "mean, cov, shape, dtype=float32", kFloatingKind,                 \
+    "Normally distributed vectors.")                                                               \
+  X(random, normal, "shape, dtype=float32, loc=0, scale=1", kInexactKinds,                         \
+    "Normally distributed numbers.")                                                               \
+  X(random, randint, "low, high, shape, dtype=int32", kBoolKind | kIntegerKinds,                   \
+    "Integers of a range.")                                                                        \
+  X(random, split, "key, num=2", kUnsignedKind, "New keys from one.")                              \
+  X(random, truncated_normal, "lower, upper, shape, dtype=float32", kFloatingKind,                 \
+    "Normally distributed numbers of an interval.")                                                \
+  X(random, uniform, "low=0, high=1, shape=(), dtype=float32", kFloatingKind,                      \
+    "Numbers of an interval.")                                                                     \
   X(rearrange, repeat, "a, repeats, axis=None", kAllKinds, "Each element several times.")          \
   X(rearrange, roll, "a, shift, axis=None", kAllKinds, "The elements moved around the end.")       \
   X(rearrange, tile, "a, reps", kAllKinds, "The whole array several times.")                       \
