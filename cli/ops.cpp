@@ -30,7 +30,7 @@ template <class T>
 constexpr bool kHasOtherNames =
     std::is_same_v<T, ops::Reduce> || std::is_same_v<T, ops::ArgReduce> ||
     std::is_same_v<T, ops::Scan> || std::is_same_v<T, ops::RandomBits> ||
-    std::is_same_v<T, ops::RandomUniform>;
+    std::is_same_v<T, ops::RandomUniform> || std::is_same_v<T, ops::ScatterAxis>;
 
 template <class T>
 void add_row(std::vector<OpRow>& rows, const char* family) {

@@ -111,6 +111,26 @@
   X(reduce, mean, "a, axis=None, keepdims=False", kAllKinds, "The mean of the elements.")          \
   X(reduce, number_of_elements, "a, axes, inverted", kAllKinds, "How many elements there are.")    \
   X(reduce, std, "a, axis=None, keepdims=False, ddof=0", kAllKinds, "The root of the variance.")   \
+  X(scatter, put_along_axis, "a, indices, values, axis", kAllKinds,                                \
+    "Elements along an axis replaced.")                                                            \
+  X(scatter, scatter_add, "a, indices, updates, axes", kAllKinds,                                  \
+    "Slices replaced by sums with updates.")                                                       \
+  X(scatter, scatter_max, "a, indices, updates, axes", kAllKinds,                                  \
+    "Slices replaced by maxima with updates.")                                                     \
+  X(scatter, scatter_min, "a, indices, updates, axes", kAllKinds,                                  \
+    "Slices replaced by minima with updates.")                                                     \
+  X(scatter, scatter_prod, "a, indices, updates, axes", kAllKinds,                                 \
+    "Slices replaced by products with updates.")                                                   \
+  X(scatter, scatter_add_axis, "a, indices, values, axis", kAllKinds,                              \
+    "Elements along an axis added to.")                                                            \
+  X(scatter, slice_update_add, "src, update, start, stop, strides", kAllKinds,                     \
+    "A slice replaced by sums with an update.")                                                    \
+  X(scatter, slice_update_max, "src, update, start, stop, strides", kAllKinds,                     \
+    "A slice replaced by maxima with an update.")                                                  \
+  X(scatter, slice_update_min, "src, update, start, stop, strides", kAllKinds,                     \
+    "A slice replaced by minima with an update.")                                                  \
+  X(scatter, slice_update_prod, "src, update, start, stop, strides", kAllKinds,                    \
+    "A slice replaced by products with an update.")                                                \
   X(shape, atleast_1d, "a", kAllKinds, "With at least one axis.")                                  \
   X(shape, atleast_2d, "a", kAllKinds, "With at least two axes.")                                  \
   X(shape, atleast_3d, "a", kAllKinds, "With at least three axes.")                                \

@@ -26,8 +26,6 @@ constexpr int64_t kFewColumns = 16;
 // in the second-level cache: they are walked through twice.
 constexpr int64_t kColumns = 512;
 constexpr int64_t kColumnRows = 128;
-// From here on the output is written past the caches, which saves reading it first.
-constexpr int64_t kStreamBytes = 8 << 20;
 
 // One set of dimensions of input and output at once.
 struct Axes {
