@@ -6,6 +6,7 @@
 
 namespace tarn::cpu {
 
+// `out` may be `in` where both are complex and have the same layout.
 void fft(const ops::Fft& op, const View& in, const View& out);
 
 }  // namespace tarn::cpu
