@@ -182,33 +182,39 @@ TYPED_TEST(Matmul, nan_and_infinity_pass_through) {
   EXPECT_EQ(std::abs(widen(got[4])), 40.0);
 }
 
-// The same tile by the loops of each instruction set.
+// The same tile by the loops of each instruction set: packed, and small enough to be read in place.
 TYPED_TEST(Matmul, instruction_sets_agree) {
   using T = TypeParam;
-  constexpr int kM = 21, kN = 70, kK = 300;
+  struct Size {
+    int m, n, k;
+  };
   std::mt19937 random(7);
-  TestArray a(dtype_of<T>, {kM, kK});
-  TestArray b(dtype_of<T>, {kN, kK});
-  fill_random<T>(a, random);
-  fill_random<T>(b, random);
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
-  std::vector<Line> scratch(cpu::matmul_scratch_bytes(dtype_of<T>, kM, kN, kK) / 64 + 1);
-  const auto multiply = [&](const cpu::MatmulKernels& kernels) {
-    TestArray to(dtype_of<T>, {kM, kN});
-    kernels.tile[static_cast<int>(dtype_of<T>.val())](
-        {a.view().data, kK, 1, b.view().data, 1, kK, to.view().data, kN, kM, kN, kK},
-        scratch.data());
-    return to.template elements<T>();
-  };
-  const auto want = multiply(cpu::runnable_matmul_kernels()[0]);
-  for (const cpu::MatmulKernels& kernels : cpu::runnable_matmul_kernels()) {
-    const auto got = multiply(kernels);
-    for (size_t i = 0; i < want.size(); ++i) {
-      const double bound = kK * Reference<T>::kRounding +
-                           2 * std::abs(widen(want[i])) * Reference<T>::kStored + 0x1p-24;
-      ASSERT_LE(std::abs(widen(got[i]) - widen(want[i])), bound) << i;
+  for (const auto& [m, n, k] : {Size{21, 70, 300}, Size{11, 37, 20}, Size{3, 64, 9}}) {
+    TestArray a(dtype_of<T>, {m, k});
+    const bool packed = k == 300;
+    TestArray b(dtype_of<T>, packed ? Shape{n, k} : Shape{k, n});
+    fill_random<T>(a, random);
+    fill_random<T>(b, random);
+    struct alignas(64) Line {
+      std::byte bytes[64];
+    };
+    std::vector<Line> scratch(cpu::matmul_scratch_bytes(dtype_of<T>, m, n, k) / 64 + 1);
+    const auto multiply = [&](const cpu::MatmulKernels& kernels) {
+      TestArray to(dtype_of<T>, {m, n});
+      kernels.tile[static_cast<int>(dtype_of<T>.val())](
+          {a.view().data, k, 1, b.view().data, packed ? 1 : n, packed ? k : 1, to.view().data, n, m,
+           n, k},
+          scratch.data());
+      return to.template elements<T>();
+    };
+    const auto want = multiply(cpu::runnable_matmul_kernels()[0]);
+    for (const cpu::MatmulKernels& kernels : cpu::runnable_matmul_kernels()) {
+      const auto got = multiply(kernels);
+      for (size_t i = 0; i < want.size(); ++i) {
+        const double bound = k * Reference<T>::kRounding +
+                             2 * std::abs(widen(want[i])) * Reference<T>::kStored + 0x1p-24;
+        ASSERT_LE(std::abs(widen(got[i]) - widen(want[i])), bound) << i;
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 // One tile of a matrix product: packed in blocks of the depth, multiplied by a kernel that keeps
 // its sums in registers.
 #include <cstddef>
+#include <type_traits>
 
 #include "tarn/kernels/cpu/isa/matmul_families.h"
 #include "tarn/kernels/cpu/isa/matmul_pack.h"
@@ -44,6 +45,41 @@ void multiply_panels(const T* a, const T* b, int64_t depth, T* sums, int64_t str
   });
 }
 
+// The same for matrices as they are: c = a · b, rows of b and c of kV vectors less what `last`
+// masks off.
+template <class T, int kR, int kV>
+void multiply_in_place(const MatmulTile& t, int64_t row, int64_t col, int64_t n_last) {
+  const hn::ScalableTag<T> d;
+  const auto last = hn::FirstN(d, static_cast<size_t>(n_last));
+  const T* a = static_cast<const T*>(t.a) + row * t.a_row;
+  const T* b = static_cast<const T*>(t.b) + col;
+  hn::Vec<hn::ScalableTag<T>> acc[kR][kV];
+  unrolled<kR>([&](auto r) TARN_LAMBDA {
+    unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::Zero(d); });
+  });
+  for (int64_t p = 0; p < t.k; ++p, a += t.a_col, b += t.b_row) {
+    hn::Vec<hn::ScalableTag<T>> vectors[kV];
+    unrolled<kV>([&](auto v) TARN_LAMBDA {
+      const T* const from = b + v * kLanes<T>;
+      vectors[v] = v + 1 == kV ? hn::MaskedLoad(last, d, from) : hn::LoadU(d, from);
+    });
+    unrolled<kR>([&](auto r) TARN_LAMBDA {
+      const auto x = hn::Set(d, a[r * t.a_row]);
+      unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::MulAdd(x, vectors[v], acc[r][v]); });
+    });
+  }
+  unrolled<kR>([&](auto r) TARN_LAMBDA {
+    unrolled<kV>([&](auto v) TARN_LAMBDA {
+      T* const to = static_cast<T*>(t.c) + (row + r) * t.c_row + col + v * kLanes<T>;
+      if (v + 1 == kV) {
+        hn::BlendedStore(acc[r][v], last, d, to);
+      } else {
+        hn::StoreU(acc[r][v], d, to);
+      }
+    });
+  });
+}
+
 template <class T>
 using PanelKernel = void (*)(const T*, const T*, int64_t, T*, int64_t, bool);
 
@@ -65,6 +101,43 @@ PanelKernel<T> panel_kernel(int rows, int vectors) {
 // Vectors of the next panel when `left` remain: two panels of two are better than three and one.
 int panel_vectors(int64_t left) {
   return left == 4 ? 2 : static_cast<int>(std::min<int64_t>(left, kVectors));
+}
+
+template <class T>
+using InPlaceKernel = void (*)(const MatmulTile&, int64_t, int64_t, int64_t);
+
+template <class T, int... kI>
+constexpr auto in_place_kernels(std::integer_sequence<int, kI...>) {
+  struct Table {
+    InPlaceKernel<T> kernels[kRows * kVectors];
+  };
+  return Table{{multiply_in_place<T, 1 + kI / kVectors, 1 + kI % kVectors>...}};
+}
+
+// Below this size in elements, a and b together, packing takes longer than it saves: all of them
+// stay in the first-level cache.
+constexpr int64_t kMaxInPlace = 4096;
+
+template <class T>
+bool suits_in_place(const MatmulTile& t) {
+  return t.b_col == 1 && t.m * t.k + t.k * t.n <= kMaxInPlace;
+}
+
+template <class T>
+void multiply_tile_in_place(const MatmulTile& t) {
+  static constexpr auto kTable =
+      in_place_kernels<T>(std::make_integer_sequence<int, kRows * kVectors>{});
+  for (int64_t col = 0; col < t.n;) {
+    const int64_t left = (t.n - col + kLanes<T> - 1) / kLanes<T>;
+    const int vectors = panel_vectors(left);
+    const int64_t width = std::min(t.n - col, vectors * kLanes<T>);
+    const int64_t n_last = width - (vectors - 1) * kLanes<T>;
+    for (int64_t row = 0; row < t.m; row += kRows) {
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, t.m - row));
+      kTable.kernels[(rows - 1) * kVectors + vectors - 1](t, row, col, n_last);
+    }
+    col += width;
+  }
 }
 
 int64_t padded(int64_t n, int64_t lanes) { return (n + lanes - 1) / lanes * lanes; }
@@ -118,6 +191,9 @@ void store_row(E* to, const ComputeOf<E>* from, int64_t n) {
 template <class E>
 void multiply_tile(const MatmulTile& t, void* scratch) {
   using T = ComputeOf<E>;
+  if constexpr (std::is_same_v<T, E>) {
+    if (suits_in_place<T>(t)) return multiply_tile_in_place<T>(t);
+  }
   const int64_t stride = padded(t.n, kLanes<T>);
   T* const sums = static_cast<T*>(scratch);
   T* const packed_b = sums + t.m * stride;
