@@ -1,5 +1,5 @@
-// The public functions that build no node of their own kind: what is to be said of them in lists of
-// operations. Of the others their declarations say it.
+// The public functions that do not go by the name of a kernel, a view or an elementwise operation:
+// what lists of operations say of them. Of the others their structs say it.
 #pragma once
 
 #include "tarn/ops/op_info.h"
@@ -71,6 +71,8 @@
     "Norms of vectors and matrices.")                                                              \
   X(linalg, pinv, "a", kFloatingKind, "Moore-Penrose inverses.")                                   \
   X(matmul, addmm, "c, a, b, alpha=1, beta=1", kInexactKinds, "alpha a b + beta c.")               \
+  X(matmul, block_masked_mm, "a, b, block_size, mask_out, mask_lhs, mask_rhs", kInexactKinds,      \
+    "Products of matrices of which masks choose blocks.")                                          \
   X(matmul, einsum, "subscripts, operands", kAllKinds, "Sums of products by subscripts.")          \
   X(matmul, inner, "a, b", kInexactKinds, "Products over the last axes.")                          \
   X(matmul, kron, "a, b", kAllKinds, "Kronecker products.")                                        \
@@ -90,6 +92,8 @@
     "Normally distributed vectors.")                                                               \
   X(random, normal, "shape, dtype=float32, loc=0, scale=1", kInexactKinds,                         \
     "Normally distributed numbers.")                                                               \
+  X(random, permutation, "x, axis=0, key=None", kAllKinds,                                         \
+    "The slices of an axis in random order.")                                                      \
   X(random, randint, "low, high, shape, dtype=int32", kBoolKind | kIntegerKinds,                   \
     "Integers of a range.")                                                                        \
   X(random, split, "key, num=2", kUnsignedKind, "New keys from one.")                              \
