@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 CHECKPOINT ?=
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 10
-BENCH_ARGS ?=
+# Which benchmarks `make bench-one` runs: a name or a pattern.
+NAME ?= *
 
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1)
 
@@ -14,7 +15,7 @@ help:  ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 dependencies:  ## Installs the Debian packages that are missing.
-	@tools/install_dependencies
+	@tools/install_dependencies $(packages)
 
 run: dependencies  ## Builds and shows the tool on a sample, or on CHECKPOINT=path.
 	$(call build,release)
@@ -37,9 +38,15 @@ fuzz: dependencies  ## Runs each fuzzer for FUZZ_SECONDS.
 	$(call build,fuzz)
 	TARN_FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --preset fuzz
 
-bench: dependencies  ## Builds and runs all benchmarks with BENCH_ARGS.
+bench bench-one: export packages = python3-torch
+bench: dependencies  ## Builds and runs all benchmarks; figures also go to build/bench/*.json.
 	$(call build,bench)
-	@for program in build/bench/bench/bin/*; do $$program $(BENCH_ARGS) || exit; done
+	build/bench/bench/bin/figures
+	build/bench/bench/bin/operations --json build/bench/operations.json
+
+bench-one: dependencies  ## Runs the benchmarks of operations whose names match NAME.
+	$(call build,bench)
+	@build/bench/bench/bin/operations --only '$(NAME)'
 
 install: dependencies  ## Installs headers, library and tool to PREFIX.
 	$(call build,release)
@@ -55,4 +62,4 @@ tidy: dependencies  ## Looks for likely mistakes with clang-tidy.
 clean:  ## Removes everything that was built.
 	rm -rf build
 
-.PHONY: help dependencies run test asan ubsan tsan fuzz bench install format tidy clean
+.PHONY: help dependencies run test asan ubsan tsan fuzz bench bench-one install format tidy clean

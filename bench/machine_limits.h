@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <new>
@@ -95,6 +96,43 @@ class MemoryLimits {
   const int n_;
   const HugeArray<float> a_, b_, c_, d_;
   std::atomic<float> sink_{0};
+};
+
+// Multiply-adds of floats on all cores, in operations a second: a product and a sum are two.
+class ArithmeticLimit {
+ public:
+  static double flops() {
+    constexpr int kTasks = 64;
+    const auto start = std::chrono::steady_clock::now();
+    tbb::parallel_for(0, kTasks,
+                      [](int) { __builtin_cpu_supports("avx512f") ? run_512() : run_256(); });
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    const int lanes = __builtin_cpu_supports("avx512f") ? 16 : 8;
+    return 2.0 * kTasks * kRounds * kChains * lanes / taken.count();
+  }
+
+ private:
+  static constexpr int kRounds = 1 << 16;
+  static constexpr int kChains = 12;  // more than latency times throughput
+
+  [[gnu::target("avx512f")]] static void run_512() {
+    __m512 sums[kChains] = {};
+    const __m512 factor = _mm512_set1_ps(0.999f);
+    for (int round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 12
+      for (__m512& sum : sums) sum = _mm512_fmadd_ps(sum, factor, factor);
+    }
+    for (__m512& sum : sums) asm volatile("" : : "v"(sum));
+  }
+  [[gnu::target("avx2,fma")]] static void run_256() {
+    __m256 sums[kChains] = {};
+    const __m256 factor = _mm256_set1_ps(0.999f);
+    for (int round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 12
+      for (__m256& sum : sums) sum = _mm256_fmadd_ps(sum, factor, factor);
+    }
+    for (__m256& sum : sums) asm volatile("" : : "x"(sum));
+  }
 };
 
 // Reads the first nbytes of a file into `to`, in two halves by two threads.

@@ -1,0 +1,324 @@
+// Operations beside NumPy and PyTorch (peers.py) and what the machine can do, all in turn.
+//
+//   operations [--only NAME] [--json FILE]
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "bench/machine_limits.h"
+#include "bench/measure.h"
+#include "bench/peers.h"
+#include "tarn/runtime/components.h"
+#include "tarn/tarn.h"
+
+namespace {
+
+using namespace tarn;
+using namespace tarn::bench;
+
+constexpr int kRounds = 9;
+constexpr double kMi = 1 << 20;
+
+// What a row cannot do without.
+struct Need {
+  enum class Kind { none, read, stream, arithmetic };
+  Kind kind = Kind::none;
+  double amount = 0;  // bytes read; bytes read and written; floating-point operations
+};
+Need reads(double mib) { return {Need::Kind::read, mib * kMi}; }
+Need streams(double mib) { return {Need::Kind::stream, mib * kMi}; }
+Need computes(double flops) { return {Need::Kind::arithmetic, flops}; }
+
+struct Limits {
+  double read_bandwidth, stream_bandwidth, flops;  // bytes, bytes, operations a second
+
+  // The least seconds.
+  double seconds_for(const Need& need) const {
+    switch (need.kind) {
+      case Need::Kind::none:
+        break;
+      case Need::Kind::read:
+        return need.amount / read_bandwidth;
+      case Need::Kind::stream:
+        return need.amount / stream_bandwidth;
+      case Need::Kind::arithmetic:
+        return need.amount / flops;
+    }
+    return 0;
+  }
+};
+
+Limits measure_limits() {
+  constexpr int kElements = 16 << 20;
+  MemoryLimits memory(kElements);
+  std::vector<double> flops;
+  for (int i = 0; i < kRounds; ++i) flops.push_back(ArithmeticLimit::flops());
+  const std::vector<Timing> timings = measure({[&] { memory.read(); },        //
+                                               [&] { memory.triad(false); },  //
+                                               [&] { memory.triad(true); }},
+                                              kRounds);
+  return {4.0 * kElements / timings[0].warm,
+          16.0 * kElements / std::min(timings[1].warm, timings[2].warm), median(std::move(flops))};
+}
+
+array floats(Shape shape, float low = -4, float high = 4) {
+  std::mt19937 generator(7);
+  std::uniform_real_distribution<float> uniform(low, high);
+  std::vector<float> values(size_of_shape(shape));
+  for (float& value : values) value = uniform(generator);
+  return array(values.begin(), std::move(shape));
+}
+
+array integers(int n, int high) {
+  std::mt19937 generator(7);
+  std::uniform_int_distribution<int> uniform(0, high - 1);
+  std::vector<int> values(n);
+  for (int& value : values) value = uniform(generator);
+  return array(values.begin(), {n});
+}
+
+array square(int n = 4096) { return floats({n, n}); }
+
+array definite(int n) {
+  const array a = square(n);
+  return matmul(a, transpose(a)) + multiply(array(float(n)), eye(n));
+}
+
+using Arrays = std::vector<array>;
+
+// A row has the name of the same work in peers.py.
+struct Row {
+  const char* name;
+  Need need;
+  std::function<Arrays()> data;
+  std::function<Arrays(const Arrays&)> work;
+};
+
+// Work on one, two or three squares of 4096 × 4096 floats.
+template <class F>
+Row on_squares(const char* name, Need need, int n_squares, F work) {
+  return {name, need, [=] { return Arrays(n_squares, square()); },
+          [=](const Arrays& a) { return Arrays{work(a)}; }};
+}
+
+const std::vector<Row>& rows() {
+  using A = const Arrays&;
+  constexpr double kSquare = 64;  // MiB
+  static const std::vector<Row> all{
+      on_squares("add", streams(3 * kSquare), 2, [](A a) { return a[0] + a[1]; }),
+      on_squares("multiply_add", streams(4 * kSquare), 3, [](A a) { return a[0] * a[1] + a[2]; }),
+      on_squares("add_transposed", streams(3 * kSquare), 2,
+                 [](A a) { return a[0] + transpose(a[1]); }),
+      {"add_bf16", streams(1.5 * kSquare),
+       [] {
+         return Arrays{astype(square(), bfloat16), astype(square(), bfloat16)};
+       },
+       [](A a) { return Arrays{a[0] + a[1]}; }},
+      on_squares("exp", streams(2 * kSquare), 1, [](A a) { return exp(a[0]); }),
+      on_squares("tanh", streams(2 * kSquare), 1, [](A a) { return tanh(a[0]); }),
+      on_squares("sin", streams(2 * kSquare), 1, [](A a) { return sin(a[0]); }),
+      on_squares("erf", streams(2 * kSquare), 1, [](A a) { return erf(a[0]); }),
+      on_squares("sigmoid", streams(2 * kSquare), 1, [](A a) { return sigmoid(a[0]); }),
+      {"log", streams(2 * kSquare),
+       [] {
+         return Arrays{floats({4096, 4096}, 0.1f, 4)};
+       },
+       [](A a) { return Arrays{log(a[0])}; }},
+      {"power", streams(2 * kSquare),
+       [] {
+         return Arrays{floats({4096, 4096}, 0.1f, 4)};
+       },
+       [](A a) { return Arrays{power(a[0], array(2.5f))}; }},
+      on_squares("where", streams(4 * kSquare), 3,
+                 [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
+      on_squares("cast_bf16", streams(1.5 * kSquare), 1,
+                 [](A a) { return astype(a[0], bfloat16); }),
+      on_squares("sum_all", reads(kSquare), 1, [](A a) { return sum(a[0]); }),
+      on_squares("sum_rows", reads(kSquare), 1, [](A a) { return sum(a[0], 1); }),
+      on_squares("sum_columns", reads(kSquare), 1, [](A a) { return sum(a[0], 0); }),
+      on_squares("argmax_rows", reads(kSquare), 1, [](A a) { return argmax(a[0], 1); }),
+      on_squares("var_rows", reads(kSquare), 1, [](A a) { return var(a[0], 1); }),
+      on_squares("softmax_rows", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 1); }),
+      on_squares("softmax_columns", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 0); }),
+      on_squares("cumsum_rows", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 1); }),
+      on_squares("cumsum_columns", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 0); }),
+      {"take_elements",
+       {},
+       [] {
+         return Arrays{floats({1 << 24}), integers(1 << 24, 1 << 24)};
+       },
+       [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
+      {"take_rows", streams(2 * kSquare),
+       [] {
+         return Arrays{floats({1 << 16, 256}), integers(1 << 16, 1 << 16)};
+       },
+       [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
+      on_squares("transpose_copy", streams(2 * kSquare), 1,
+                 [](A a) { return contiguous(transpose(a[0])); }),
+      {"concatenate", streams(kSquare),
+       [] {
+         return Arrays{square(2048), square(2048)};
+       },
+       [](A a) {
+         return Arrays{concatenate({a[0], a[1]}, 0)};
+       }},
+      {"matmul_1024", computes(2e0 * 1024 * 1024 * 1024),
+       [] {
+         return Arrays{square(1024), square(1024)};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"matmul_2048", computes(2e0 * 2048 * 2048 * 2048),
+       [] {
+         return Arrays{square(2048), square(2048)};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"matmul_bf16_1024",
+       {},
+       [] {
+         return Arrays{astype(square(1024), bfloat16), astype(square(1024), bfloat16)};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"matmul_batched", computes(2e0 * 64 * 128 * 128 * 128),
+       [] {
+         return Arrays{floats({64, 128, 128}), floats({64, 128, 128})};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"matvec", reads(kSquare),
+       [] {
+         return Arrays{floats({1, 4096}), square()};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"matmul_skinny", reads(kSquare),
+       [] {
+         return Arrays{floats({16, 4096}), square()};
+       },
+       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+      {"cholesky",
+       {},
+       [] { return Arrays{definite(1024)}; },
+       [](A a) { return Arrays{linalg::cholesky(a[0])}; }},
+      {"inv",
+       {},
+       [] { return Arrays{definite(1024)}; },
+       [](A a) { return Arrays{linalg::inv(a[0])}; }},
+      {"qr",
+       {},
+       [] { return Arrays{square(1024)}; },
+       [](A a) {
+         auto [q, r] = linalg::qr(a[0]);
+         return Arrays{q, r};
+       }},
+      {"svd", {}, [] { return Arrays{square(1024)}; }, [](A a) { return linalg::svd(a[0]); }},
+      {"eigh",
+       {},
+       [] { return Arrays{definite(1024)}; },
+       [](A a) {
+         auto [values, vectors] = linalg::eigh(a[0]);
+         return Arrays{values, vectors};
+       }},
+  };
+  return all;
+}
+
+struct Result {
+  const char* name;
+  Timing tarn;
+  double limit;                        // seconds; 0: none is known
+  std::optional<double> numpy, torch;  // warm seconds
+};
+
+std::optional<double> median_of(const std::vector<double>& seconds) {
+  return seconds.empty() ? std::nullopt : std::optional(median(seconds));
+}
+
+Result run(const Row& row, const Limits& limits, Peers& peers) {
+  Arrays data = row.data();
+  eval(data);
+  const Work work = [&] { eval(row.work(data)); };
+  Timing tarn{seconds_of(work), 0};
+  peers.seconds("numpy", row.name);
+  peers.seconds("torch", row.name);
+  std::vector<double> own, numpy, torch;
+  for (int round = 0; round < kRounds; ++round) {
+    own.push_back(seconds_of(work));
+    if (auto seconds = peers.seconds("numpy", row.name)) numpy.push_back(*seconds);
+    if (auto seconds = peers.seconds("torch", row.name)) torch.push_back(*seconds);
+  }
+  tarn.warm = median(std::move(own));
+  return {row.name, tarn, limits.seconds_for(row.need), median_of(numpy), median_of(torch)};
+}
+
+void print_header() {
+  fmt::print("{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "milliseconds", "cold", "warm",
+             "NumPy", "PyTorch", "/ NumPy", "/ PyTorch", "of limit");
+}
+
+void print_row(const Result& result) {
+  const auto ms = [](std::optional<double> seconds) {
+    return seconds ? fmt::format("{:.2f}", *seconds * 1e3) : "";
+  };
+  const auto ratio = [&](std::optional<double> peer) {
+    return peer ? fmt::format("{:.2f}x", *peer / result.tarn.warm) : "";
+  };
+  fmt::print(
+      "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", result.name, ms(result.tarn.cold),
+      ms(result.tarn.warm), ms(result.numpy), ms(result.torch), ratio(result.numpy),
+      ratio(result.torch),
+      result.limit > 0 ? fmt::format("{:.0f} %", 100 * result.limit / result.tarn.warm) : "");
+  std::fflush(stdout);
+}
+
+nlohmann::json json_of(const std::vector<Result>& results, const Limits& limits) {
+  const auto seconds = [](std::optional<double> value) {
+    return value ? nlohmann::json(*value) : nlohmann::json();
+  };
+  auto rows = nlohmann::json::array();
+  for (const Result& result : results) {
+    rows.push_back({{"name", result.name},
+                    {"cold_seconds", result.tarn.cold},
+                    {"warm_seconds", result.tarn.warm},
+                    {"numpy_seconds", seconds(result.numpy)},
+                    {"torch_seconds", seconds(result.torch)},
+                    {"limit_seconds", result.limit}});
+  }
+  const Components components = installed_components();
+  return {{"isa", components.isa},
+          {"n_threads", components.n_threads},
+          {"read_bytes_per_second", limits.read_bandwidth},
+          {"triad_bytes_per_second", limits.stream_bandwidth},
+          {"flops", limits.flops},
+          {"peak_resident_bytes", peak_resident_bytes()},
+          {"rows", rows}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times operations beside NumPy, PyTorch and the limits of the machine.");
+  std::string only = "*", json_path;
+  app.add_option("--only", only, "Rows whose names match this pattern");
+  app.add_option("--json", json_path, "Write all seconds to this file, too");
+  CLI11_PARSE(app, argc, argv);
+
+  Peers peers(TARN_BENCH_PEERS);
+  const Limits limits = measure_limits();
+  fmt::print("limits: read {:.1f} GB/s, triad {:.1f} GB/s, {:.0f} GFLOP/s; {}, {} threads\n",
+             limits.read_bandwidth / 1e9, limits.stream_bandwidth / 1e9, limits.flops / 1e9,
+             installed_components().isa, installed_components().n_threads);
+  print_header();
+  std::vector<Result> results;
+  for (const Row& row : rows()) {
+    if (fnmatch(only.c_str(), row.name, 0) != 0) continue;
+    results.push_back(run(row, limits, peers));
+    print_row(results.back());
+  }
+  if (results.empty()) {
+    fmt::print(stderr, "operations: no row matches {}\n", only);
+    return 2;
+  }
+  if (!json_path.empty()) std::ofstream(json_path) << json_of(results, limits).dump(2) << '\n';
+}
