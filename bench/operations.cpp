@@ -105,151 +105,139 @@ Row on_squares(const char* name, Need need, int n_squares, F work) {
           [=](const Arrays& a) { return Arrays{work(a)}; }};
 }
 
-const std::vector<Row>& rows() {
-  using A = const Arrays&;
-  constexpr double kSquare = 64;  // MiB
-  static const std::vector<Row> all{
-      on_squares("add", streams(3 * kSquare), 2, [](A a) { return a[0] + a[1]; }),
-      on_squares("multiply_add", streams(4 * kSquare), 3, [](A a) { return a[0] * a[1] + a[2]; }),
-      on_squares("add_transposed", streams(3 * kSquare), 2,
-                 [](A a) { return a[0] + transpose(a[1]); }),
-      {"add_bf16", streams(1.5 * kSquare),
-       [] {
-         return Arrays{astype(square(), bfloat16), astype(square(), bfloat16)};
-       },
-       [](A a) { return Arrays{a[0] + a[1]}; }},
-      on_squares("exp", streams(2 * kSquare), 1, [](A a) { return exp(a[0]); }),
-      on_squares("tanh", streams(2 * kSquare), 1, [](A a) { return tanh(a[0]); }),
-      on_squares("sin", streams(2 * kSquare), 1, [](A a) { return sin(a[0]); }),
-      on_squares("erf", streams(2 * kSquare), 1, [](A a) { return erf(a[0]); }),
-      on_squares("sigmoid", streams(2 * kSquare), 1, [](A a) { return sigmoid(a[0]); }),
-      {"log", streams(2 * kSquare),
-       [] {
-         return Arrays{floats({4096, 4096}, 0.1f, 4)};
-       },
-       [](A a) { return Arrays{log(a[0])}; }},
-      {"power", streams(2 * kSquare),
-       [] {
-         return Arrays{floats({4096, 4096}, 0.1f, 4)};
-       },
-       [](A a) { return Arrays{power(a[0], array(2.5f))}; }},
-      on_squares("where", streams(4 * kSquare), 3,
-                 [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
-      on_squares("cast_bf16", streams(1.5 * kSquare), 1,
-                 [](A a) { return astype(a[0], bfloat16); }),
-      on_squares("sum_all", reads(kSquare), 1, [](A a) { return sum(a[0]); }),
-      on_squares("sum_rows", reads(kSquare), 1, [](A a) { return sum(a[0], 1); }),
-      on_squares("sum_columns", reads(kSquare), 1, [](A a) { return sum(a[0], 0); }),
-      on_squares("argmax_rows", reads(kSquare), 1, [](A a) { return argmax(a[0], 1); }),
-      on_squares("var_rows", reads(kSquare), 1, [](A a) { return var(a[0], 1); }),
-      on_squares("softmax_rows", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 1); }),
-      on_squares("softmax_columns", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 0); }),
-      on_squares("cumsum_rows", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 1); }),
-      on_squares("cumsum_columns", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 0); }),
-      {"sort",
-       {},
-       [] { return Arrays{floats({1 << 24})}; },
-       [](A a) { return Arrays{sort(a[0])}; }},
-      {"argsort",
-       {},
-       [] { return Arrays{floats({1 << 24})}; },
-       [](A a) { return Arrays{argsort(a[0])}; }},
-      on_squares("sort_rows", {}, 1, [](A a) { return sort(a[0]); }),
-      on_squares("topk_rows", reads(kSquare), 1, [](A a) { return topk(a[0], 32); }),
-      {"take_elements",
-       {},
-       [] {
-         return Arrays{floats({1 << 24}), integers(1 << 24, 1 << 24)};
-       },
-       [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
-      {"take_rows", streams(2 * kSquare),
-       [] {
-         return Arrays{floats({1 << 16, 256}), integers(1 << 16, 1 << 16)};
-       },
-       [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
-      on_squares("transpose_copy", streams(2 * kSquare), 1,
-                 [](A a) { return contiguous(transpose(a[0])); }),
-      {"concatenate", streams(kSquare),
-       [] {
-         return Arrays{square(2048), square(2048)};
-       },
-       [](A a) {
-         return Arrays{concatenate({a[0], a[1]}, 0)};
-       }},
-      {"matmul_1024", computes(2e0 * 1024 * 1024 * 1024),
-       [] {
-         return Arrays{square(1024), square(1024)};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"matmul_2048", computes(2e0 * 2048 * 2048 * 2048),
-       [] {
-         return Arrays{square(2048), square(2048)};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"matmul_bf16_1024",
-       {},
-       [] {
-         return Arrays{astype(square(1024), bfloat16), astype(square(1024), bfloat16)};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"matmul_batched", computes(2e0 * 64 * 128 * 128 * 128),
-       [] {
-         return Arrays{floats({64, 128, 128}), floats({64, 128, 128})};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"matvec", reads(kSquare),
-       [] {
-         return Arrays{floats({1, 4096}), square()};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"matmul_skinny", reads(kSquare),
-       [] {
-         return Arrays{floats({16, 4096}), square()};
-       },
-       [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-      {"cholesky",
-       {},
-       [] { return Arrays{definite(1024)}; },
-       [](A a) { return Arrays{linalg::cholesky(a[0])}; }},
-      {"inv",
-       {},
-       [] { return Arrays{definite(1024)}; },
-       [](A a) { return Arrays{linalg::inv(a[0])}; }},
-      {"rfft_long",
-       {},
-       [] { return Arrays{floats({1 << 20})}; },
-       [](A a) { return Arrays{fft::rfft(a[0])}; }},
-      {"rfft_rows",
-       {},
-       [] { return Arrays{square(1024)}; },
-       [](A a) { return Arrays{fft::rfft(a[0])}; }},
-      {"fft2",
-       {},
-       [] { return Arrays{square(1024)}; },
-       [](A a) { return Arrays{fft::fft2(a[0])}; }},
-      {"uniform",
-       {},
-       [] { return Arrays{}; },
-       [](A) { return Arrays{random::uniform({1 << 24})}; }},
-      {"normal", {}, [] { return Arrays{}; }, [](A) { return Arrays{random::normal({1 << 24})}; }},
-      {"qr",
-       {},
-       [] { return Arrays{square(1024)}; },
-       [](A a) {
-         auto [q, r] = linalg::qr(a[0]);
-         return Arrays{q, r};
-       }},
-      {"svd", {}, [] { return Arrays{square(1024)}; }, [](A a) { return linalg::svd(a[0]); }},
-      {"eigh",
-       {},
-       [] { return Arrays{definite(1024)}; },
-       [](A a) {
-         auto [values, vectors] = linalg::eigh(a[0]);
-         return Arrays{values, vectors};
-       }},
-  };
-  return all;
-}
+using A = const Arrays&;
+constexpr double kSquare = 64;  // MiB
+
+const std::vector<Row> kRows{
+    on_squares("add", streams(3 * kSquare), 2, [](A a) { return a[0] + a[1]; }),
+    on_squares("multiply_add", streams(4 * kSquare), 3, [](A a) { return a[0] * a[1] + a[2]; }),
+    on_squares("add_transposed", streams(3 * kSquare), 2,
+               [](A a) { return a[0] + transpose(a[1]); }),
+    {"add_bf16", streams(1.5 * kSquare),
+     [] {
+       return Arrays{astype(square(), bfloat16), astype(square(), bfloat16)};
+     },
+     [](A a) { return Arrays{a[0] + a[1]}; }},
+    on_squares("exp", streams(2 * kSquare), 1, [](A a) { return exp(a[0]); }),
+    on_squares("tanh", streams(2 * kSquare), 1, [](A a) { return tanh(a[0]); }),
+    on_squares("sin", streams(2 * kSquare), 1, [](A a) { return sin(a[0]); }),
+    on_squares("erf", streams(2 * kSquare), 1, [](A a) { return erf(a[0]); }),
+    on_squares("sigmoid", streams(2 * kSquare), 1, [](A a) { return sigmoid(a[0]); }),
+    {"log", streams(2 * kSquare),
+     [] {
+       return Arrays{floats({4096, 4096}, 0.1f, 4)};
+     },
+     [](A a) { return Arrays{log(a[0])}; }},
+    {"power", streams(2 * kSquare),
+     [] {
+       return Arrays{floats({4096, 4096}, 0.1f, 4)};
+     },
+     [](A a) { return Arrays{power(a[0], array(2.5f))}; }},
+    on_squares("where", streams(4 * kSquare), 3,
+               [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
+    on_squares("cast_bf16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], bfloat16); }),
+    on_squares("sum_all", reads(kSquare), 1, [](A a) { return sum(a[0]); }),
+    on_squares("sum_rows", reads(kSquare), 1, [](A a) { return sum(a[0], 1); }),
+    on_squares("sum_columns", reads(kSquare), 1, [](A a) { return sum(a[0], 0); }),
+    on_squares("argmax_rows", reads(kSquare), 1, [](A a) { return argmax(a[0], 1); }),
+    on_squares("var_rows", reads(kSquare), 1, [](A a) { return var(a[0], 1); }),
+    on_squares("softmax_rows", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 1); }),
+    on_squares("softmax_columns", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 0); }),
+    on_squares("cumsum_rows", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 1); }),
+    on_squares("cumsum_columns", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 0); }),
+    {"sort", {}, [] { return Arrays{floats({1 << 24})}; }, [](A a) { return Arrays{sort(a[0])}; }},
+    {"argsort",
+     {},
+     [] { return Arrays{floats({1 << 24})}; },
+     [](A a) { return Arrays{argsort(a[0])}; }},
+    on_squares("sort_rows", {}, 1, [](A a) { return sort(a[0]); }),
+    on_squares("topk_rows", reads(kSquare), 1, [](A a) { return topk(a[0], 32); }),
+    {"take_elements",
+     {},
+     [] {
+       return Arrays{floats({1 << 24}), integers(1 << 24, 1 << 24)};
+     },
+     [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
+    {"take_rows", streams(2 * kSquare),
+     [] {
+       return Arrays{floats({1 << 16, 256}), integers(1 << 16, 1 << 16)};
+     },
+     [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
+    on_squares("transpose_copy", streams(2 * kSquare), 1,
+               [](A a) { return contiguous(transpose(a[0])); }),
+    {"concatenate", streams(kSquare),
+     [] {
+       return Arrays{square(2048), square(2048)};
+     },
+     [](A a) {
+       return Arrays{concatenate({a[0], a[1]}, 0)};
+     }},
+    {"matmul_1024", computes(2e0 * 1024 * 1024 * 1024),
+     [] {
+       return Arrays{square(1024), square(1024)};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"matmul_2048", computes(2e0 * 2048 * 2048 * 2048),
+     [] {
+       return Arrays{square(2048), square(2048)};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"matmul_bf16_1024",
+     {},
+     [] {
+       return Arrays{astype(square(1024), bfloat16), astype(square(1024), bfloat16)};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"matmul_batched", computes(2e0 * 64 * 128 * 128 * 128),
+     [] {
+       return Arrays{floats({64, 128, 128}), floats({64, 128, 128})};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"matvec", reads(kSquare),
+     [] {
+       return Arrays{floats({1, 4096}), square()};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"matmul_skinny", reads(kSquare),
+     [] {
+       return Arrays{floats({16, 4096}), square()};
+     },
+     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+    {"cholesky",
+     {},
+     [] { return Arrays{definite(1024)}; },
+     [](A a) { return Arrays{linalg::cholesky(a[0])}; }},
+    {"inv",
+     {},
+     [] { return Arrays{definite(1024)}; },
+     [](A a) { return Arrays{linalg::inv(a[0])}; }},
+    {"rfft_long",
+     {},
+     [] { return Arrays{floats({1 << 20})}; },
+     [](A a) { return Arrays{fft::rfft(a[0])}; }},
+    {"rfft_rows",
+     {},
+     [] { return Arrays{square(1024)}; },
+     [](A a) { return Arrays{fft::rfft(a[0])}; }},
+    {"fft2", {}, [] { return Arrays{square(1024)}; }, [](A a) { return Arrays{fft::fft2(a[0])}; }},
+    {"uniform", {}, [] { return Arrays{}; }, [](A) { return Arrays{random::uniform({1 << 24})}; }},
+    {"normal", {}, [] { return Arrays{}; }, [](A) { return Arrays{random::normal({1 << 24})}; }},
+    {"qr",
+     {},
+     [] { return Arrays{square(1024)}; },
+     [](A a) {
+       auto [q, r] = linalg::qr(a[0]);
+       return Arrays{q, r};
+     }},
+    {"svd", {}, [] { return Arrays{square(1024)}; }, [](A a) { return linalg::svd(a[0]); }},
+    {"eigh",
+     {},
+     [] { return Arrays{definite(1024)}; },
+     [](A a) {
+       auto [values, vectors] = linalg::eigh(a[0]);
+       return Arrays{values, vectors};
+     }},
+};
 
 struct Result {
   const char* name;
@@ -338,7 +326,7 @@ int main(int argc, char** argv) {
              installed_components().isa, installed_components().n_threads);
   print_header();
   std::vector<Result> results;
-  for (const Row& row : rows()) {
+  for (const Row& row : kRows) {
     if (fnmatch(only.c_str(), row.name, 0) != 0) continue;
     results.push_back(run(row, limits, peers));
     print_row(results.back());
