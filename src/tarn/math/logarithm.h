@@ -174,7 +174,11 @@ TARN_FN T atanh(T x) {
 template <class T>
 TARN_FN T logaddexp(T x, T y) {
   const T distance = select(x == y, T(0), abs(x - y));  // infinities are none from themselves
-  return max(x, y) + log1p(exp(-distance));
+  // Past the bound the exponential is nothing beside either; subnormal, it would be slow besides.
+  const T bound(kIsDouble<T> ? 700 : 80);
+  const auto is_near = !(distance > bound);
+  const T ratio = exp_of_small(-select(is_near, distance, bound));
+  return max(x, y) + log1p(select(is_near, ratio, T(0)));
 }
 
 // log2(|x|) in two floats, to about 2^-31 of its size.
