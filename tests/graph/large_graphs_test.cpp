@@ -148,6 +148,32 @@ TEST_F(Donation, through_views_that_die_with_it) {
   EXPECT_EQ(a.data<float>(), bytes);
 }
 
+// Scans and updates of parts write over an input that dies.
+TEST_F(Donation, to_kernels_that_may_overwrite) {
+  array a = megabyte();
+  const void* bytes = a.data<float>();
+  reset_peak_memory();
+  const size_t before = get_active_memory();
+  a = cumsum(cumsum(a, 0), 0);
+  a = slice_update(a, array({7.0f}), {1}, {2});
+  a = scatter_add(a, array({0}), array({100.0f}, {1, 1}), 0);
+  a.eval();
+  EXPECT_EQ(a.data<float>(), bytes);
+  EXPECT_LT(get_peak_memory(), before + kMiB / 2);
+  EXPECT_EQ(slice(a, {0}, {3}).data<float>()[0], 101);
+  EXPECT_EQ(slice(a, {1}, {3}).data<float>()[0], 7);
+  EXPECT_EQ(slice(a, {2}, {3}).data<float>()[0], 6);
+}
+
+TEST_F(Donation, an_update_leaves_a_living_input_alone) {
+  array a = megabyte();
+  array b = scatter(a, array({1}), array({9.0f}, {1, 1}), 0), c = cumsum(a, 0);
+  eval(b, c);
+  EXPECT_EQ(a.data<float>()[1], 1);
+  EXPECT_EQ(b.data<float>()[1], 9);
+  EXPECT_EQ(c.data<float>()[1], 2);
+}
+
 TEST_F(Donation, a_living_input_keeps_its_memory) {
   array a = megabyte();
   array view = reshape(a, {512, 512});

@@ -102,11 +102,20 @@ class NodeStep final : public Step {
     }
     SmallVector<View, 4> outputs;
     for (uint32_t i = 0; i < node_->n_outputs(); ++i) {
-      results_[i] = allocate_row_major(node_->output(i), node_->stream);
+      const bool overwrites = i == 0 && op.op_class().may_overwrite_input && owns_input(inputs[0]);
+      results_[i] = overwrites ? node_->inputs[0].node().output(node_->inputs[0].index()).data
+                               : allocate_row_major(node_->output(i), node_->stream);
       outputs.push_back(view_of(node_->output(i), results_[i]));
     }
     stream_of(*node_).backend.launch(op.op_class(), op.params(), {inputs.data(), inputs.size()},
                                      {outputs.data(), outputs.size()});
+  }
+
+  // Whether the first input dies with this step, and can be its output.
+  bool owns_input(const View& view) const {
+    const array& input = node_->inputs[0];
+    return may_donate && input.is_donatable() && is_row_contiguous(view) &&
+           input.shape() == node_->first_output.shape && input.dtype() == node_->first_output.dtype;
   }
 
   NodePtr node_;

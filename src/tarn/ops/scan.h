@@ -39,6 +39,7 @@ namespace ops {
 struct Scan {
   static constexpr OpInfo info{"scan", "a, axis, reverse, inclusive",
                                "Each element combined with those before it."};
+  static constexpr bool kMayOverwriteInput = true;
 
   ScanOp op;
   int axis;

@@ -20,6 +20,7 @@ namespace ops {
 struct Scatter {
   static constexpr OpInfo info{"scatter", "a, indices, updates, axes",
                                "Slices put to, or combined with what is at, given indices."};
+  static constexpr bool kMayOverwriteInput = true;
 
   ScatterMode mode;
   std::vector<int> axes;
@@ -29,6 +30,7 @@ struct Scatter {
 struct ScatterAxis {
   static constexpr OpInfo info{"scatter_axis", "a, indices, values, axis",
                                "Elements put to, or added to those at, indices along an axis."};
+  static constexpr bool kMayOverwriteInput = true;
 
   ScatterMode mode;
   int axis;
@@ -39,12 +41,14 @@ struct ScatterAxis {
 struct MaskedScatter {
   static constexpr OpInfo info{"masked_scatter", "a, mask, src",
                                "The slices where a mask holds replaced by those of a source."};
+  static constexpr bool kMayOverwriteInput = true;
 };
 
 // Inputs: the array and an update of the shape of the slice.
 struct SliceUpdate {
   static constexpr OpInfo info{"slice_update", "a, update, start, stop, strides",
                                "Every n-th element of a range of each axis replaced."};
+  static constexpr bool kMayOverwriteInput = true;
 
   ResolvedSlice bounds;
 };
@@ -53,6 +57,7 @@ struct SliceUpdate {
 struct DynamicSliceUpdate {
   static constexpr OpInfo info{"slice_update", "a, update, start, axes",
                                "A slice that begins at indices replaced."};
+  static constexpr bool kMayOverwriteInput = true;
 
   std::vector<int> axes;
 };
