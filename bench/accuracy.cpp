@@ -26,12 +26,13 @@ using namespace tarn;
 
 constexpr size_t kBlock = 1024;
 // Four doubles at once, to a few ULP of double (libmvec).
-#define TARN_VECTOR_FUNCTIONS(X)                                                                   \
-  X(acos)                                                                                          \
-  X(acosh)                                                                                         \
-  X(asin)                                                                                          \
-  X(asinh) X(atan) X(atanh) X(cos) X(cosh) X(erf) X(erfc) X(exp) X(expm1) X(log) X(log10) X(log1p) \
-      X(log2) X(sin) X(sinh) X(tan) X(tanh)
+#define TARN_VECTOR_FUNCTIONS(X)                                                                  \
+  X(acos)                                                                                         \
+  X(acosh)                                                                                        \
+  X(asin)                                                                                         \
+  X(asinh)                                                                                        \
+  X(atan) X(atanh) X(cos) X(cosh) X(erf) X(erfc) X(exp) X(expm1) X(log) X(log10) X(log1p) X(log2) \
+      X(sin) X(sinh) X(tan) X(tanh)
 #define TARN_DECLARE(name) extern "C" __m256d _ZGVdN4v_##name(__m256d);
 TARN_VECTOR_FUNCTIONS(TARN_DECLARE)
 #undef TARN_DECLARE

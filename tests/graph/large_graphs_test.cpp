@@ -155,7 +155,7 @@ TEST_F(Donation, to_kernels_that_may_overwrite) {
   reset_peak_memory();
   const size_t before = get_active_memory();
   a = cumsum(cumsum(a, 0), 0);
-  a = slice_update(a, array({7.0f}), {1}, {2});
+  a = slice_update(a, array({7.0f}), Shape{1}, Shape{2});
   a = scatter_add(a, array({0}), array({100.0f}, {1, 1}), 0);
   a.eval();
   EXPECT_EQ(a.data<float>(), bytes);

@@ -75,8 +75,8 @@ inline double logaddexp_reference(double x, double y) {
 inline double float8_reference(uint8_t code) {
   const int exponent = code >> 3 & 15, mantissa = code & 7;
   if (exponent == 15 && mantissa == 7) return NAN;
-  const double magnitude = exponent == 0 ? std::ldexp(mantissa, -9)
-                                         : std::ldexp(8 + mantissa, exponent - 10);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
   return code & 0x80 ? -magnitude : magnitude;
 }
 
@@ -98,64 +98,116 @@ inline uint8_t float8_code_reference(float x) {
 template <class Compute>
 double reference(ElementwiseOp op, double x, double y) {
   switch (op) {
-    case ElementwiseOp::abs: return std::fabs(x);
-    case ElementwiseOp::arccos: return std::acos(x);
-    case ElementwiseOp::arccosh: return std::acosh(x);
-    case ElementwiseOp::arcsin: return std::asin(x);
-    case ElementwiseOp::arcsinh: return std::asinh(x);
-    case ElementwiseOp::arctan: return std::atan(x);
-    case ElementwiseOp::arctanh: return std::atanh(x);
-    case ElementwiseOp::ceil: return std::ceil(x);
-    case ElementwiseOp::cos: return std::cos(x);
-    case ElementwiseOp::cosh: return std::cosh(x);
-    case ElementwiseOp::erf: return std::erf(x);
-    case ElementwiseOp::erfinv: return erfinv_reference(x);
-    case ElementwiseOp::exp: return std::exp(x);
-    case ElementwiseOp::expm1: return std::expm1(x);
-    case ElementwiseOp::floor: return std::floor(x);
-    case ElementwiseOp::imag: return 0;
-    case ElementwiseOp::isfinite: return std::isfinite(x);
-    case ElementwiseOp::isinf: return std::isinf(x);
-    case ElementwiseOp::isnan: return std::isnan(x);
-    case ElementwiseOp::log: return std::log(x);
-    case ElementwiseOp::log10: return std::log10(x);
-    case ElementwiseOp::log1p: return std::log1p(x);
-    case ElementwiseOp::log2: return std::log2(x);
-    case ElementwiseOp::negative: return -x;
-    case ElementwiseOp::reciprocal: return 1 / x;
-    case ElementwiseOp::round: return std::nearbyint(x);
-    case ElementwiseOp::rsqrt: return 1 / std::sqrt(x);
+    case ElementwiseOp::abs:
+      return std::fabs(x);
+    case ElementwiseOp::arccos:
+      return std::acos(x);
+    case ElementwiseOp::arccosh:
+      return std::acosh(x);
+    case ElementwiseOp::arcsin:
+      return std::asin(x);
+    case ElementwiseOp::arcsinh:
+      return std::asinh(x);
+    case ElementwiseOp::arctan:
+      return std::atan(x);
+    case ElementwiseOp::arctanh:
+      return std::atanh(x);
+    case ElementwiseOp::ceil:
+      return std::ceil(x);
+    case ElementwiseOp::cos:
+      return std::cos(x);
+    case ElementwiseOp::cosh:
+      return std::cosh(x);
+    case ElementwiseOp::erf:
+      return std::erf(x);
+    case ElementwiseOp::erfinv:
+      return erfinv_reference(x);
+    case ElementwiseOp::exp:
+      return std::exp(x);
+    case ElementwiseOp::expm1:
+      return std::expm1(x);
+    case ElementwiseOp::floor:
+      return std::floor(x);
+    case ElementwiseOp::imag:
+      return 0;
+    case ElementwiseOp::isfinite:
+      return std::isfinite(x);
+    case ElementwiseOp::isinf:
+      return std::isinf(x);
+    case ElementwiseOp::isnan:
+      return std::isnan(x);
+    case ElementwiseOp::log:
+      return std::log(x);
+    case ElementwiseOp::log10:
+      return std::log10(x);
+    case ElementwiseOp::log1p:
+      return std::log1p(x);
+    case ElementwiseOp::log2:
+      return std::log2(x);
+    case ElementwiseOp::negative:
+      return -x;
+    case ElementwiseOp::reciprocal:
+      return 1 / x;
+    case ElementwiseOp::round:
+      return std::nearbyint(x);
+    case ElementwiseOp::rsqrt:
+      return 1 / std::sqrt(x);
     case ElementwiseOp::sigmoid:
       return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
-    case ElementwiseOp::sign: return (x > 0) - (x < 0);
-    case ElementwiseOp::sin: return std::sin(x);
-    case ElementwiseOp::sinh: return std::sinh(x);
-    case ElementwiseOp::sqrt: return std::sqrt(x);
-    case ElementwiseOp::square: return x * x;
-    case ElementwiseOp::tan: return std::tan(x);
-    case ElementwiseOp::tanh: return std::tanh(x);
-    case ElementwiseOp::trunc: return std::trunc(x);
-    case ElementwiseOp::add: return x + y;
-    case ElementwiseOp::arctan2: return std::atan2(x, y);
-    case ElementwiseOp::divide: return x / y;
-    case ElementwiseOp::equal: return x == y;
-    case ElementwiseOp::floor_divide: return std::floor(static_cast<Compute>(x / y));
-    case ElementwiseOp::greater: return x > y;
-    case ElementwiseOp::greater_equal: return x >= y;
-    case ElementwiseOp::less: return x < y;
-    case ElementwiseOp::less_equal: return x <= y;
-    case ElementwiseOp::logaddexp: return logaddexp_reference(x, y);
-    case ElementwiseOp::maximum: return std::isnan(x) || std::isnan(y) ? NAN : std::fmax(x, y);
-    case ElementwiseOp::minimum: return std::isnan(x) || std::isnan(y) ? NAN : std::fmin(x, y);
-    case ElementwiseOp::multiply: return x * y;
-    case ElementwiseOp::not_equal: return x != y;
-    case ElementwiseOp::power: return std::pow(x, y);
+    case ElementwiseOp::sign:
+      return (x > 0) - (x < 0);
+    case ElementwiseOp::sin:
+      return std::sin(x);
+    case ElementwiseOp::sinh:
+      return std::sinh(x);
+    case ElementwiseOp::sqrt:
+      return std::sqrt(x);
+    case ElementwiseOp::square:
+      return x * x;
+    case ElementwiseOp::tan:
+      return std::tan(x);
+    case ElementwiseOp::tanh:
+      return std::tanh(x);
+    case ElementwiseOp::trunc:
+      return std::trunc(x);
+    case ElementwiseOp::add:
+      return x + y;
+    case ElementwiseOp::arctan2:
+      return std::atan2(x, y);
+    case ElementwiseOp::divide:
+      return x / y;
+    case ElementwiseOp::equal:
+      return x == y;
+    case ElementwiseOp::floor_divide:
+      return std::floor(static_cast<Compute>(x / y));
+    case ElementwiseOp::greater:
+      return x > y;
+    case ElementwiseOp::greater_equal:
+      return x >= y;
+    case ElementwiseOp::less:
+      return x < y;
+    case ElementwiseOp::less_equal:
+      return x <= y;
+    case ElementwiseOp::logaddexp:
+      return logaddexp_reference(x, y);
+    case ElementwiseOp::maximum:
+      return std::isnan(x) || std::isnan(y) ? NAN : std::fmax(x, y);
+    case ElementwiseOp::minimum:
+      return std::isnan(x) || std::isnan(y) ? NAN : std::fmin(x, y);
+    case ElementwiseOp::multiply:
+      return x * y;
+    case ElementwiseOp::not_equal:
+      return x != y;
+    case ElementwiseOp::power:
+      return std::pow(x, y);
     case ElementwiseOp::remainder: {
       const double r = std::fmod(x, y);
       return r != 0 && (r < 0) != (y < 0) ? r + y : r;
     }
-    case ElementwiseOp::subtract: return x - y;
-    default: throw std::logic_error("not an operation on floats");
+    case ElementwiseOp::subtract:
+      return x - y;
+    default:
+      throw std::logic_error("not an operation on floats");
   }
 }
 
@@ -164,33 +216,57 @@ template <class T>
 __int128 integer_reference(ElementwiseOp op, __int128 x, __int128 y) {
   constexpr int kWidth = 8 * sizeof(T);
   switch (op) {
-    case ElementwiseOp::abs: return x < 0 ? -x : x;
-    case ElementwiseOp::bitwise_invert: return ~x;
-    case ElementwiseOp::imag: return 0;
-    case ElementwiseOp::isfinite: return 1;
+    case ElementwiseOp::abs:
+      return x < 0 ? -x : x;
+    case ElementwiseOp::bitwise_invert:
+      return ~x;
+    case ElementwiseOp::imag:
+      return 0;
+    case ElementwiseOp::isfinite:
+      return 1;
     case ElementwiseOp::isinf:
-    case ElementwiseOp::isnan: return 0;
-    case ElementwiseOp::logical_not: return x == 0;
-    case ElementwiseOp::negative: return -x;
-    case ElementwiseOp::sign: return (x > 0) - (x < 0);
-    case ElementwiseOp::square: return T(x) * static_cast<__int128>(T(x));
-    case ElementwiseOp::add: return x + y;
+    case ElementwiseOp::isnan:
+      return 0;
+    case ElementwiseOp::logical_not:
+      return x == 0;
+    case ElementwiseOp::negative:
+      return -x;
+    case ElementwiseOp::sign:
+      return (x > 0) - (x < 0);
+    case ElementwiseOp::square:
+      return T(x) * static_cast<__int128>(T(x));
+    case ElementwiseOp::add:
+      return x + y;
     case ElementwiseOp::bitwise_and:
-    case ElementwiseOp::logical_and: return x & y;
+    case ElementwiseOp::logical_and:
+      return x & y;
     case ElementwiseOp::bitwise_or:
-    case ElementwiseOp::logical_or: return x | y;
-    case ElementwiseOp::bitwise_xor: return x ^ y;
-    case ElementwiseOp::equal: return x == y;
-    case ElementwiseOp::floor_divide: return y == 0 ? 0 : x / y;
-    case ElementwiseOp::greater: return x > y;
-    case ElementwiseOp::greater_equal: return x >= y;
-    case ElementwiseOp::left_shift: return y < 0 || y >= kWidth ? 0 : x * (__int128{1} << y);
-    case ElementwiseOp::less: return x < y;
-    case ElementwiseOp::less_equal: return x <= y;
-    case ElementwiseOp::maximum: return x > y ? x : y;
-    case ElementwiseOp::minimum: return x < y ? x : y;
-    case ElementwiseOp::multiply: return x * y;
-    case ElementwiseOp::not_equal: return x != y;
+    case ElementwiseOp::logical_or:
+      return x | y;
+    case ElementwiseOp::bitwise_xor:
+      return x ^ y;
+    case ElementwiseOp::equal:
+      return x == y;
+    case ElementwiseOp::floor_divide:
+      return y == 0 ? 0 : x / y;
+    case ElementwiseOp::greater:
+      return x > y;
+    case ElementwiseOp::greater_equal:
+      return x >= y;
+    case ElementwiseOp::left_shift:
+      return y < 0 || y >= kWidth ? 0 : x * (__int128{1} << y);
+    case ElementwiseOp::less:
+      return x < y;
+    case ElementwiseOp::less_equal:
+      return x <= y;
+    case ElementwiseOp::maximum:
+      return x > y ? x : y;
+    case ElementwiseOp::minimum:
+      return x < y ? x : y;
+    case ElementwiseOp::multiply:
+      return x * y;
+    case ElementwiseOp::not_equal:
+      return x != y;
     case ElementwiseOp::power: {
       if (y < 0) return 0;
       T power = 1;
@@ -202,10 +278,14 @@ __int128 integer_reference(ElementwiseOp op, __int128 x, __int128 y) {
       }
       return power;
     }
-    case ElementwiseOp::remainder: return y == 0 ? 0 : ((x % y) + y) % y;
-    case ElementwiseOp::right_shift: return x >> (y < 0 || y >= kWidth ? 127 : int(y));
-    case ElementwiseOp::subtract: return x - y;
-    default: throw std::logic_error("not an operation on integers");
+    case ElementwiseOp::remainder:
+      return y == 0 ? 0 : ((x % y) + y) % y;
+    case ElementwiseOp::right_shift:
+      return x >> (y < 0 || y >= kWidth ? 127 : int(y));
+    case ElementwiseOp::subtract:
+      return x - y;
+    default:
+      throw std::logic_error("not an operation on integers");
   }
 }
 
@@ -223,57 +303,101 @@ inline bool complex_less(Complex x, Complex y) {
 
 inline Complex complex_reference(ElementwiseOp op, Complex x, Complex y) {
   switch (op) {
-    case ElementwiseOp::abs: return std::abs(x);
-    case ElementwiseOp::arccos: return std::acos(x);
-    case ElementwiseOp::arccosh: return std::acosh(x);
-    case ElementwiseOp::arcsin: return std::asin(x);
-    case ElementwiseOp::arcsinh: return std::asinh(x);
-    case ElementwiseOp::arctan: return std::atan(x);
-    case ElementwiseOp::arctanh: return std::atanh(x);
-    case ElementwiseOp::conjugate: return std::conj(x);
-    case ElementwiseOp::cos: return std::cos(x);
-    case ElementwiseOp::cosh: return std::cosh(x);
-    case ElementwiseOp::exp: return std::exp(x);
-    case ElementwiseOp::imag: return x.imag();
-    case ElementwiseOp::isfinite: return std::isfinite(x.real()) && std::isfinite(x.imag());
-    case ElementwiseOp::isinf: return std::isinf(x.real()) || std::isinf(x.imag());
-    case ElementwiseOp::isnan: return std::isnan(x.real()) || std::isnan(x.imag());
-    case ElementwiseOp::log: return std::log(x);
-    case ElementwiseOp::log10: return std::log10(x);
-    case ElementwiseOp::log1p: return std::log(1.0 + x);
-    case ElementwiseOp::log2: return std::log(x) / std::log(2.0);
-    case ElementwiseOp::negative: return -x;
-    case ElementwiseOp::real: return x.real();
-    case ElementwiseOp::reciprocal: return 1.0 / x;
-    case ElementwiseOp::round: return {std::nearbyint(x.real()), std::nearbyint(x.imag())};
-    case ElementwiseOp::rsqrt: return 1.0 / std::sqrt(x);
-    case ElementwiseOp::sign: return x == 0.0 ? 0.0 : x / std::abs(x);
-    case ElementwiseOp::sin: return std::sin(x);
-    case ElementwiseOp::sinh: return std::sinh(x);
-    case ElementwiseOp::sqrt: return std::sqrt(x);
-    case ElementwiseOp::square: return x * x;
-    case ElementwiseOp::tan: return std::tan(x);
-    case ElementwiseOp::tanh: return std::tanh(x);
-    case ElementwiseOp::add: return x + y;
-    case ElementwiseOp::divide: return x / y;
-    case ElementwiseOp::equal: return x == y;
-    case ElementwiseOp::greater: return complex_less(y, x);
-    case ElementwiseOp::greater_equal: return complex_less(y, x) || x == y;
-    case ElementwiseOp::less: return complex_less(x, y);
-    case ElementwiseOp::less_equal: return complex_less(x, y) || x == y;
+    case ElementwiseOp::abs:
+      return std::abs(x);
+    case ElementwiseOp::arccos:
+      return std::acos(x);
+    case ElementwiseOp::arccosh:
+      return std::acosh(x);
+    case ElementwiseOp::arcsin:
+      return std::asin(x);
+    case ElementwiseOp::arcsinh:
+      return std::asinh(x);
+    case ElementwiseOp::arctan:
+      return std::atan(x);
+    case ElementwiseOp::arctanh:
+      return std::atanh(x);
+    case ElementwiseOp::conjugate:
+      return std::conj(x);
+    case ElementwiseOp::cos:
+      return std::cos(x);
+    case ElementwiseOp::cosh:
+      return std::cosh(x);
+    case ElementwiseOp::exp:
+      return std::exp(x);
+    case ElementwiseOp::imag:
+      return x.imag();
+    case ElementwiseOp::isfinite:
+      return std::isfinite(x.real()) && std::isfinite(x.imag());
+    case ElementwiseOp::isinf:
+      return std::isinf(x.real()) || std::isinf(x.imag());
+    case ElementwiseOp::isnan:
+      return std::isnan(x.real()) || std::isnan(x.imag());
+    case ElementwiseOp::log:
+      return std::log(x);
+    case ElementwiseOp::log10:
+      return std::log10(x);
+    case ElementwiseOp::log1p:
+      return std::log(1.0 + x);
+    case ElementwiseOp::log2:
+      return std::log(x) / std::log(2.0);
+    case ElementwiseOp::negative:
+      return -x;
+    case ElementwiseOp::real:
+      return x.real();
+    case ElementwiseOp::reciprocal:
+      return 1.0 / x;
+    case ElementwiseOp::round:
+      return {std::nearbyint(x.real()), std::nearbyint(x.imag())};
+    case ElementwiseOp::rsqrt:
+      return 1.0 / std::sqrt(x);
+    case ElementwiseOp::sign:
+      return x == 0.0 ? 0.0 : x / std::abs(x);
+    case ElementwiseOp::sin:
+      return std::sin(x);
+    case ElementwiseOp::sinh:
+      return std::sinh(x);
+    case ElementwiseOp::sqrt:
+      return std::sqrt(x);
+    case ElementwiseOp::square:
+      return x * x;
+    case ElementwiseOp::tan:
+      return std::tan(x);
+    case ElementwiseOp::tanh:
+      return std::tanh(x);
+    case ElementwiseOp::add:
+      return x + y;
+    case ElementwiseOp::divide:
+      return x / y;
+    case ElementwiseOp::equal:
+      return x == y;
+    case ElementwiseOp::greater:
+      return complex_less(y, x);
+    case ElementwiseOp::greater_equal:
+      return complex_less(y, x) || x == y;
+    case ElementwiseOp::less:
+      return complex_less(x, y);
+    case ElementwiseOp::less_equal:
+      return complex_less(x, y) || x == y;
     case ElementwiseOp::logaddexp:
       return x.real() < y.real() ? y + std::log(1.0 + std::exp(x - y))
                                  : x + std::log(1.0 + std::exp(y - x));
-    case ElementwiseOp::maximum: return complex_less(x, y) ? y : x;
-    case ElementwiseOp::minimum: return complex_less(x, y) ? x : y;
-    case ElementwiseOp::multiply: return x * y;
-    case ElementwiseOp::not_equal: return x != y;
+    case ElementwiseOp::maximum:
+      return complex_less(x, y) ? y : x;
+    case ElementwiseOp::minimum:
+      return complex_less(x, y) ? x : y;
+    case ElementwiseOp::multiply:
+      return x * y;
+    case ElementwiseOp::not_equal:
+      return x != y;
     case ElementwiseOp::power:
       if (y == 0.0) return 1.0;
       if (x == 0.0) return y.real() > 0 ? 0.0 : NAN;
       return std::exp(y * std::log(x));
-    case ElementwiseOp::subtract: return x - y;
-    default: throw std::logic_error("not an operation on complex numbers");
+    case ElementwiseOp::subtract:
+      return x - y;
+    default:
+      throw std::logic_error("not an operation on complex numbers");
   }
 }
 

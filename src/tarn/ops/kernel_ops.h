@@ -85,10 +85,12 @@ TARN_KERNEL_OPS(TARN_ENUMERATOR_OF)
 
 // The class of an operation in the list.
 template <class T>
-inline constexpr OpClass kKernelClass{
-    .info = T::info,
-    .family = OpFamily::kernel,
-    .index = int(kKernelOp<T>),
-    .may_overwrite_input = requires { T::kMayOverwriteInput; }};
+inline constexpr OpClass kKernelClass{.info = T::info,
+                                      .family = OpFamily::kernel,
+                                      .index = int(kKernelOp<T>),
+                                      .may_overwrite_input = requires {T::kMayOverwriteInput;
+}  // namespace tarn
+}
+;
 
 }  // namespace tarn

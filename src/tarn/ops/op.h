@@ -33,8 +33,8 @@ struct OpClass {
   int index = -1;                            // of the kernel family: position in KernelOps
   // Of the view family: the layout of the output, nothing if that takes a row-major copy first.
   std::optional<Layout> (*layout)(const void* op, const Layout& input) = nullptr;
-  // Of the kernel family: output 0 may be the memory of input 0, if it has the same shape and dtype.
-  // Then the kernel throws nothing once it has written.
+  // Of the kernel family: output 0 may be the memory of input 0, if it has the same shape and
+  // dtype. Then the kernel throws nothing once it has written.
   bool may_overwrite_input = false;
   // Of the host family.
   void (*run)(const void* op, HostContext& context) = nullptr;
