@@ -91,10 +91,8 @@ bool is_transposition(PlaneStrides from, PlaneStrides to) {
 template <int kCols, class Word>
 void copy_narrow_rows(const Word* from, PlaneStrides from_strides, Word* to,
                       PlaneStrides to_strides, int64_t rows) {
-  const auto [fr, fc] = from_strides;
-  const auto [tr, tc] = to_strides;
-  for (int64_t r = 0; r < rows; ++r, from += fr, to += tr) {
-    unrolled<kCols>([&](auto c) { to[c * tc] = from[c * fc]; });
+  for (int64_t r = 0; r < rows; ++r, from += from_strides.row, to += to_strides.row) {
+    unrolled<kCols>([&](auto c) { to[c * to_strides.col] = from[c * from_strides.col]; });
   }
 }
 
