@@ -10,12 +10,12 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <stdexcept>
 #include <thread>
 
 #include "bench/machine_limits.h"
 #include "bench/measure.h"
+#include "bench/random_arrays.h"
 #include "tarn/runtime/components.h"
 #include "tarn/tarn.h"
 
@@ -30,14 +30,6 @@ std::vector<Figure> figures;
 
 void expect(bool is_right, const char* what) {
   if (!is_right) throw std::runtime_error(fmt::format("wrong result: {}", what));
-}
-
-array random_floats(Shape shape, float low, float high) {
-  std::mt19937 generator(7);
-  std::uniform_real_distribution<float> uniform(low, high);
-  std::vector<float> values(size_of_shape(shape));
-  for (float& value : values) value = uniform(generator);
-  return array(values.begin(), std::move(shape));
 }
 
 constexpr int kNodes = 1000;

@@ -7,11 +7,11 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "bench/machine_limits.h"
 #include "bench/measure.h"
 #include "bench/peers.h"
+#include "bench/random_arrays.h"
 #include "tarn/runtime/components.h"
 #include "tarn/tarn.h"
 
@@ -65,22 +65,7 @@ Limits measure_limits() {
           16.0 * kElements / std::min(timings[1].warm, timings[2].warm), median(std::move(flops))};
 }
 
-array floats(Shape shape, float low = -4, float high = 4) {
-  std::mt19937 generator(7);
-  std::uniform_real_distribution<float> uniform(low, high);
-  std::vector<float> values(size_of_shape(shape));
-  for (float& value : values) value = uniform(generator);
-  return array(values.begin(), std::move(shape));
-}
-
-array integers(int n, int high) {
-  std::mt19937 generator(7);
-  std::uniform_int_distribution<int> uniform(0, high - 1);
-  std::vector<int> values(n);
-  for (int& value : values) value = uniform(generator);
-  return array(values.begin(), {n});
-}
-
+array floats(Shape shape) { return random_floats(std::move(shape), -4, 4); }
 array square(int n = 4096) { return floats({n, n}); }
 
 array definite(int n) {
@@ -125,12 +110,12 @@ const std::vector<Row> kRows{
     on_squares("sigmoid", streams(2 * kSquare), 1, [](A a) { return sigmoid(a[0]); }),
     {"log", streams(2 * kSquare),
      [] {
-       return Arrays{floats({4096, 4096}, 0.1f, 4)};
+       return Arrays{random_floats({4096, 4096}, 0.1f, 4)};
      },
      [](A a) { return Arrays{log(a[0])}; }},
     {"power", streams(2 * kSquare),
      [] {
-       return Arrays{floats({4096, 4096}, 0.1f, 4)};
+       return Arrays{random_floats({4096, 4096}, 0.1f, 4)};
      },
      [](A a) { return Arrays{power(a[0], array(2.5f))}; }},
     on_squares("where", streams(4 * kSquare), 3,
@@ -155,12 +140,12 @@ const std::vector<Row> kRows{
     {"take_elements",
      {},
      [] {
-       return Arrays{floats({1 << 24}), integers(1 << 24, 1 << 24)};
+       return Arrays{floats({1 << 24}), random_integers(1 << 24, 1 << 24)};
      },
      [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
     {"take_rows", streams(2 * kSquare),
      [] {
-       return Arrays{floats({1 << 16, 256}), integers(1 << 16, 1 << 16)};
+       return Arrays{floats({1 << 16, 256}), random_integers(1 << 16, 1 << 16)};
      },
      [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
     on_squares("transpose_copy", streams(2 * kSquare), 1,
