@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Fails on a header that does not compile by itself, with the flags its folder is built with.
-A header that is the first #include of a source file is proved by the build and skipped."""
+A header that is the first #include of a source file is proved by the build and skipped. Those that
+users include must pass clang, too."""
 
 import json
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from source_tree import Finding, arguments, files, report
 
+USERS_HEADER = Path("src/tarn/tarn.h")
+CLANG = ["clang++", "-std=c++20", "-Wall", "-Wextra", "-Werror"]
 FIRST_INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 
 
@@ -63,10 +66,11 @@ def main() -> int:
         for path in files(root, (".h",))
         if path.parts[0] in ("src", "cli", "tests") and str(path).removeprefix("src/") not in proved
     ]
+    units = [(path, folders.get((root / path).parent, library)) for path in headers]
+    if (root / USERS_HEADER).exists():
+        units.append((USERS_HEADER, [*CLANG, f"-I{root / 'src'}"]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(
-            lambda path: compiles(root, path, folders.get((root / path).parent, library)), headers
-        )
+        results = pool.map(lambda unit: compiles(root, *unit), units)
         return report("headers", [finding for finding in results if finding])
 
 

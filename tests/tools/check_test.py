@@ -129,6 +129,22 @@ def test_header_alone(tmp_path):
     assert "base/bad.h" in output and "good.h" not in output and "proved.h" not in output
 
 
+def test_headers_that_users_include_pass_clang(tmp_path):
+    # g++ lets a lambda capture a structured binding in C++20; clang 14 does not.
+    body = "int f() { auto [a, b] = std::pair(1, 2); return [&] { return a + b; }(); }\n"
+    root = write(tmp_path, {
+        "src/tarn/tarn.h": f"#pragma once\n#include <utility>\ninline {body}",
+        "src/tarn/base/a.cpp": '#include "tarn/tarn.h"\n',
+    })
+    command = f"c++ -std=c++20 -I{root}/src -o a.o -c {root}/src/tarn/base/a.cpp"
+    subprocess.run(command.replace("-o a.o -c", "-fsyntax-only").split(), check=True)
+    entry = {"file": f"{root}/src/tarn/base/a.cpp", "command": command}
+    write(root, {"build/compile_commands.json": json.dumps([entry])})
+    status, output = run(root, "check_headers", str(root / "build"))
+    assert status == 1
+    assert "tarn.h" in output
+
+
 @pytest.mark.parametrize("namespace, status", [("N_AVX3", 0), ("tarn", 1)])
 def test_weak_function(tmp_path, namespace, status):
     output = "src/tarn/CMakeFiles/tarn_kernels_avx512.dir/a.o"
