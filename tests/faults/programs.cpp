@@ -96,6 +96,33 @@ void views_and_parts(Trace& trace) {
   eval(trace.arrays());
 }
 
+void writes_over_dying_inputs(Trace& trace) {
+  Stream s = stream_1();
+  const auto rows = [s] { return reshape(add(arange(0, 24, s), array(1), s), {6, 4}, s); };
+  trace.keep(
+      cummax(cumsum(cumsum(rows(), 0, false, true, s), 1, true, true, s), 0, false, true, s));
+  trace.keep(scatter_add(rows(), array({5, 0, 5}), ones({3, 1, 4}, int32, s), 0, s));
+  trace.keep(scatter(rows(), array({1, 6}), ones({2, 1, 4}, int32, s), 0, s));  // 6: out of bounds
+  trace.keep(slice_update(rows(), array(-1), Shape{1, 1}, Shape{5, 3}, s));
+  trace.keep(put_along_axis(rows(), array({0, 3}, {1, 2}), array(-1), 1, s));
+  trace.keep(masked_scatter(rows(), greater(rows(), array(20), s), arange(100, 104, s), s));
+  (void)try_eval(trace.arrays());
+}
+
+void sorting_transforms_and_random_numbers(Trace& trace) {
+  Stream s = stream_1();
+  array bits = random::bits({4, 600}, 4, random::key(1), s);
+  trace.keep(sort(bits, 1, s));
+  trace.keep(argsort(bits, 0, s));
+  trace.keep(topk(bits, 5, 1, s));
+  array x = random::uniform({4, 600}, float32, random::key(2), s);
+  trace.keep(fft::rfft(x, 601, 1, fft::FFTNorm::Backward, s));
+  trace.keep(fft::ifft2(astype(x, complex64, s), {0, 1}, fft::FFTNorm::Backward, s));
+  trace.keep(var(x, 1, false, 1, s));
+  trace.keep(random::permutation(x, 1, random::key(3), s));
+  eval(trace.arrays());
+}
+
 void operations_of_the_user(Trace& trace) {
   Stream s = stream_1(), s2 = stream_2();
   auto both = std::make_shared<contract::Operation>(
@@ -279,6 +306,8 @@ const std::vector<Program>& programs() {
        "OpenBLAS, which makes its threads anew in the child of a fork, ends a process that has "
        "none"},
       {"views_and_parts", views_and_parts},
+      {"writes_over_dying_inputs", writes_over_dying_inputs},
+      {"sorting_transforms_and_random_numbers", sorting_transforms_and_random_numbers},
       {"operations_of_the_user", operations_of_the_user},
       {"lazy_load", lazy_load},
       {"save_and_load", save_and_load},
