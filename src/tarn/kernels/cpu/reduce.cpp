@@ -29,8 +29,8 @@ constexpr int64_t kFewOutputs = 64;
 constexpr int64_t kElementsPerRange = 64 << 10;
 
 // Columns that are reduced at once: their accumulators stay in the first-level cache, and rows are
-// read in pieces long enough for the prefetchers.
-constexpr int64_t kColumns = BlockReader::kBlock;
+// read in pieces long enough for the prefetchers, several pages where they need no conversion.
+constexpr int64_t kColumns = 2 * BlockReader::kBlock;
 // Rows that are added up in float before their sums are added up in double.
 constexpr int64_t kFloatRows = 128;
 static_assert(kFloatRows % kRowsAtOnce == 0);
@@ -243,7 +243,9 @@ class ColumnReduction : Reduction {
 
   void run() {
     const int64_t width = layout_.kept.inner_dim();
-    columns_ = std::min(width, kColumns);
+    const bool reads_in_place =
+        BlockReader(in_, reducer_.element).reads_in_place(layout_.kept.inner_stride());
+    columns_ = std::min(width, reads_in_place ? kColumns : BlockReader::kBlock);
     n_pieces_ = (width + columns_ - 1) / columns_;
     const int64_t n_blocks = layout_.kept.size / width * n_pieces_;
     const int64_t rows = (kChunk / columns_ + kFloatRows - 1) / kFloatRows * kFloatRows;
