@@ -83,6 +83,18 @@ struct Row {
   std::function<Arrays(const Arrays&)> work;
 };
 
+// a · b, as elements of `dtype`.
+Row product(const char* name, Need need, Shape a, Shape b, Dtype dtype = float32) {
+  return {name, need,
+          [=] {
+            return Arrays{astype(floats(a), dtype), astype(floats(b), dtype)};
+          },
+          [](const Arrays& arrays) { return Arrays{matmul(arrays[0], arrays[1])}; }};
+}
+Row square_product(const char* name, int n, double speed = 1, Dtype dtype = float32) {
+  return product(name, computes(2.0 / speed * n * n * n), {n, n}, {n, n}, dtype);
+}
+
 // Work on one, two or three squares of 4096 × 4096 floats.
 template <class F>
 Row on_squares(const char* name, Need need, int n_squares, F work) {
@@ -92,6 +104,8 @@ Row on_squares(const char* name, Need need, int n_squares, F work) {
 
 using A = const Arrays&;
 constexpr double kSquare = 64;  // MiB
+// Products of bfloat16 that the instructions for them do in the time of one of floats.
+constexpr double kBfloat16Speed = 2;
 
 const std::vector<Row> kRows{
     on_squares("add", streams(3 * kSquare), 2, [](A a) { return a[0] + a[1]; }),
@@ -157,37 +171,22 @@ const std::vector<Row> kRows{
      [](A a) {
        return Arrays{concatenate({a[0], a[1]}, 0)};
      }},
-    {"matmul_1024", computes(2e0 * 1024 * 1024 * 1024),
+    square_product("matmul_1024", 1024),
+    square_product("matmul_2048", 2048),
+    square_product("matmul_4096", 4096),
+    square_product("matmul_bf16_1024", 1024, kBfloat16Speed, bfloat16),
+    square_product("matmul_f16_1024", 1024, 1, float16),
+    square_product("matmul_f64_1024", 1024, 0.5, float64),
+    {"matmul_transposed", computes(2e0 * 1024 * 1024 * 1024),
      [] {
        return Arrays{square(1024), square(1024)};
      },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-    {"matmul_2048", computes(2e0 * 2048 * 2048 * 2048),
-     [] {
-       return Arrays{square(2048), square(2048)};
-     },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-    {"matmul_bf16_1024",
-     {},
-     [] {
-       return Arrays{astype(square(1024), bfloat16), astype(square(1024), bfloat16)};
-     },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-    {"matmul_batched", computes(2e0 * 64 * 128 * 128 * 128),
-     [] {
-       return Arrays{floats({64, 128, 128}), floats({64, 128, 128})};
-     },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-    {"matvec", reads(kSquare),
-     [] {
-       return Arrays{floats({1, 4096}), square()};
-     },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
-    {"matmul_skinny", reads(kSquare),
-     [] {
-       return Arrays{floats({16, 4096}), square()};
-     },
-     [](A a) { return Arrays{matmul(a[0], a[1])}; }},
+     [](A a) { return Arrays{matmul(a[0], transpose(a[1]))}; }},
+    product("matmul_batched", computes(2e0 * 64 * 128 * 128 * 128), {64, 128, 128}, {64, 128, 128}),
+    product("matmul_small", computes(2e0 * 512 * 32 * 32 * 32), {512, 32, 32}, {512, 32, 32}),
+    product("matvec", reads(kSquare), {1, 4096}, {4096, 4096}),
+    product("matvec_bf16", reads(kSquare / 2), {1, 4096}, {4096, 4096}, bfloat16),
+    product("matmul_skinny", reads(kSquare), {16, 4096}, {4096, 4096}),
     {"cholesky",
      {},
      [] { return Arrays{definite(1024)}; },
@@ -215,6 +214,12 @@ const std::vector<Row> kRows{
        return Arrays{q, r};
      }},
     {"svd", {}, [] { return Arrays{square(1024)}; }, [](A a) { return linalg::svd(a[0]); }},
+    {"svd_batch",
+     {},
+     [] {
+       return Arrays{floats({64, 100, 100})};
+     },
+     [](A a) { return linalg::svd(a[0]); }},
     {"eigh",
      {},
      [] { return Arrays{definite(1024)}; },
@@ -235,19 +240,23 @@ std::optional<double> median_of(const std::vector<double>& seconds) {
   return seconds.empty() ? std::nullopt : std::optional(median(seconds));
 }
 
-Result run(const Row& row, const Limits& limits, Peers& peers) {
+// A processor that others use, too, is not as fast in every minute: its speed is measured in turn
+// with the work.
+Result run(const Row& row, Limits limits, Peers& peers) {
   Arrays data = row.data();
   eval(data);
   const Work work = [&] { eval(row.work(data)); };
   Timing tarn{seconds_of(work), 0};
   peers.seconds("numpy", row.name);
   peers.seconds("torch", row.name);
-  std::vector<double> own, numpy, torch;
+  std::vector<double> own, numpy, torch, flops;
   for (int round = 0; round < kRounds; ++round) {
     own.push_back(seconds_of(work));
     if (auto seconds = peers.seconds("numpy", row.name)) numpy.push_back(*seconds);
     if (auto seconds = peers.seconds("torch", row.name)) torch.push_back(*seconds);
+    if (row.need.kind == Need::Kind::arithmetic) flops.push_back(ArithmeticLimit::flops());
   }
+  limits.flops = median_of(flops).value_or(limits.flops);
   tarn.warm = median(std::move(own));
   return {row.name, tarn, limits.seconds_for(row.need), median_of(numpy), median_of(torch)};
 }

@@ -49,6 +49,10 @@ def square(n=4096, count=1):
     return lambda: tuple(floats(n, n) for _ in range(count))
 
 
+def doubles(n, count):
+    return tuple(floats(n, n).astype(np.float64) for _ in range(count))
+
+
 def definite(n):
     a = floats(n, n)
     return (a @ a.T + n * np.eye(n, dtype=np.float32),)
@@ -101,14 +105,31 @@ row(
 )
 both("matmul_1024", square(1024, 2), lambda a, b: a @ b)
 both("matmul_2048", square(2048, 2), lambda a, b: a @ b)
+both("matmul_4096", square(4096, 2), lambda a, b: a @ b)
 row("matmul_bf16_1024", square(1024, 2), None, lambda a, b: a @ b, "bfloat16")
+both("matmul_f64_1024", lambda: doubles(1024, 2), lambda a, b: a @ b)
+both("matmul_transposed", square(1024, 2), lambda a, b: a @ b.T)
 both("matmul_batched", lambda: (floats(64, 128, 128), floats(64, 128, 128)), lambda a, b: a @ b)
+both("matmul_small", lambda: (floats(512, 32, 32), floats(512, 32, 32)), lambda a, b: a @ b)
 both("matvec", lambda: (floats(1, 4096), floats(4096, 4096)), lambda x, a: x @ a)
+row(
+    "matvec_bf16",
+    lambda: (floats(1, 4096), floats(4096, 4096)),
+    None,
+    lambda x, a: x @ a,
+    "bfloat16",
+)
 both("matmul_skinny", lambda: (floats(16, 4096), floats(4096, 4096)), lambda x, a: x @ a)
 row("cholesky", lambda: definite(1024), np.linalg.cholesky, lambda a: torch.linalg.cholesky(a))
 row("inv", lambda: definite(1024), np.linalg.inv, lambda a: torch.linalg.inv(a))
 row("qr", square(1024), np.linalg.qr, lambda a: torch.linalg.qr(a))
 row("svd", square(1024), np.linalg.svd, lambda a: torch.linalg.svd(a))
+row(
+    "svd_batch",
+    lambda: (floats(64, 100, 100),),
+    np.linalg.svd,
+    lambda a: torch.linalg.svd(a),
+)
 row("eigh", lambda: definite(1024), np.linalg.eigh, lambda a: torch.linalg.eigh(a))
 row("rfft_long", lambda: (floats(1 << 20),), np.fft.rfft, lambda a: torch.fft.rfft(a))
 row("rfft_rows", square(1024), np.fft.rfft, lambda a: torch.fft.rfft(a))
