@@ -52,19 +52,21 @@ void call_on_threads(int n, const F& call) {
 
 int num_threads() { return max_parallelism(); }
 
-void parallel_detail::run(int64_t size, int64_t grain, void* body,
+void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body,
                           void (*call)(void* body, RangeQueue& queue)) {
   if (size <= grain || num_threads() == 1) {
     RangeQueue all(0, size, grain);
     return call(body, all);
   }
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  RangeQueue first(0, grain, grain);
-  call(body, first);
-  const int64_t n_rest = (size - 1) / grain;  // ranges
-  RangeQueue rest(grain, size, grain);
-  if ((Clock::now() - start) * n_rest < kWorthThreads) return call(body, rest);
+  RangeQueue rest(is_large ? 0 : grain, size, grain);
+  const int64_t n_rest = is_large ? (size + grain - 1) / grain : (size - 1) / grain;  // ranges
+  if (!is_large) {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    RangeQueue first(0, grain, grain);
+    call(body, first);
+    if ((Clock::now() - start) * n_rest < kWorthThreads) return call(body, rest);
+  }
 
   const int n_calls = static_cast<int>(n_rest < num_threads() ? n_rest : num_threads());
   std::atomic_flag has_failed;

@@ -36,7 +36,8 @@ class RangeQueue {
 };
 
 namespace parallel_detail {
-void run(int64_t size, int64_t grain, void* body, void (*call)(void* body, RangeQueue& queue));
+void run(int64_t size, int64_t grain, bool is_large, void* body,
+         void (*call)(void* body, RangeQueue& queue));
 }
 
 // Calls body(queue) until [0, size) has been handed out in ranges of `grain`: on the calling thread
@@ -46,7 +47,16 @@ void run(int64_t size, int64_t grain, void* body, void (*call)(void* body, Range
 // and nothing is left, even if memory runs out while threads are recruited.
 template <class Body>
 void parallel_ranges(int64_t size, int64_t grain, Body body) {
-  parallel_detail::run(size, grain, &body, [](void* erased, RangeQueue& queue) {
+  parallel_detail::run(size, grain, false, &body, [](void* erased, RangeQueue& queue) {
+    (*static_cast<Body*>(erased))(queue);
+  });
+}
+
+// The same for work that is known to be worth threads, in ranges so few and large that all of them
+// should start at once.
+template <class Body>
+void parallel_large_ranges(int64_t size, int64_t grain, Body body) {
+  parallel_detail::run(size, grain, true, &body, [](void* erased, RangeQueue& queue) {
     (*static_cast<Body*>(erased))(queue);
   });
 }
