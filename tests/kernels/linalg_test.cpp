@@ -1,9 +1,12 @@
 #include "tarn/kernels/cpu/linalg.h"
 
+#include <thread>
+
 #include "tests/kernels/matrices.h"
 
 extern "C" {
 [[gnu::weak]] char* openblas_get_corename();
+[[gnu::weak]] int openblas_get_num_threads();
 }
 
 namespace tarn {
@@ -12,6 +15,26 @@ namespace {
 TEST(OpenBlas, has_loops_for_this_processor) {
   if (openblas_get_corename == nullptr || !__builtin_cpu_supports("avx2")) GTEST_SKIP();
   EXPECT_STRNE(openblas_get_corename(), "Prescott");
+}
+
+// Which several of our threads would wait for.
+TEST(OpenBlas, has_its_threads_back_after_batches) {
+  if (openblas_get_num_threads == nullptr) GTEST_SKIP();
+  const int before = openblas_get_num_threads();
+  const auto invert = [](unsigned seed) {
+    std::mt19937 random(seed);
+    TestArray a = random_invertible<float>(random, {16}, 100);
+    TestArray to(float32, a.shape());
+    for (int i = 0; i < 5; ++i) cpu::inverse(a.view(), to.view());
+    const Matrices inverse = read<float>(to);
+    expect_near(multiply(read<float>(a), inverse), identities(inverse.batch, 100),
+                kTolerance<float>);
+  };
+  {
+    std::jthread other(invert, 1);
+    invert(2);
+  }
+  EXPECT_EQ(openblas_get_num_threads(), before);
 }
 
 template <class T>

@@ -167,7 +167,7 @@ void for_each_square(F f) {
     for (int n : {0, 1, 2, 3, 7, 20}) f(batch, n);
   }
   f(Shape{}, 150);
-  f(Shape{2}, 130);
+  f(Shape{3}, 130);
   f(Shape{400}, 6);
 }
 

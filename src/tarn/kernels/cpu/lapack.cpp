@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstdlib>
 #include <limits>
+#include <mutex>
 #include <string_view>
 
 #include "tarn/base/failure.h"
@@ -38,7 +39,31 @@ namespace {
   unsetenv(kVariable);
 }
 
+struct OpenBlasSetting {
+  std::mutex mutex;
+  int n_objects = 0;
+  int n_threads_before = 1;
+};
+OpenBlasSetting& openblas_setting() {
+  static OpenBlasSetting setting;
+  return setting;
+}
+
 }  // namespace
+
+NoOpenBlasThreads::NoOpenBlasThreads() {
+  OpenBlasSetting& setting = openblas_setting();
+  const std::lock_guard lock(setting.mutex);
+  if (setting.n_objects++ > 0) return;
+  setting.n_threads_before = openblas_get_num_threads();
+  openblas_set_num_threads(1);
+}
+
+NoOpenBlasThreads::~NoOpenBlasThreads() {
+  OpenBlasSetting& setting = openblas_setting();
+  const std::lock_guard lock(setting.mutex);
+  if (--setting.n_objects == 0) openblas_set_num_threads(setting.n_threads_before);
+}
 
 void copy_by_rows(const View& matrix, void* to) {
   const int64_t strides[] = {columns(matrix), 1};

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -126,30 +127,54 @@ struct Defect {
   int64_t matrix = 0;
   lapack_int info = kFine;
 };
-// From this order on OpenBLAS spreads a factorization over threads of its own, and the matrices of
-// a batch take turns; smaller ones are spread over ours.
+
+// OpenBLAS spreads what is large enough over threads of its own. When several of ours call it at
+// once these wait for each other, and all is many times slower than without them. While one of
+// these objects lives it computes on the calling threads alone: in the whole process, for there is
+// no setting for one thread. What others are computing meanwhile gets slower, not wrong.
+class NoOpenBlasThreads {
+ public:
+  NoOpenBlasThreads();
+  ~NoOpenBlasThreads();
+  NoOpenBlasThreads(const NoOpenBlasThreads&) = delete;
+  NoOpenBlasThreads& operator=(const NoOpenBlasThreads&) = delete;
+};
+
+// The matrices of a batch are spread over our threads, which scales better than one matrix after
+// the other on OpenBLAS's. Those take over from the first order on where there are fewer matrices
+// than threads, and from the second where the work space of all our threads would be too large.
 inline constexpr int64_t kOwnThreadsOrder = 128;
+inline constexpr int64_t kInTurnOrder = 1024;
 
 // Calls work(i), which returns the defect of matrix i, for i < batch. Each thread takes a `work` of
 // its own from make_work().
 template <class MakeWork>
 Defect for_each_matrix(int64_t batch, int64_t order, MakeWork make_work) {
-  // Multiplications and additions of one task.
+  // Multiplications and additions of one task, and of what is worth threads in any case.
   constexpr int64_t kTaskWork = 64 << 10;
-  const bool in_turn = order >= kOwnThreadsOrder;
-  const int64_t grain = in_turn
-                            ? std::max<int64_t>(1, batch)
-                            : kTaskWork / std::clamp<int64_t>(order * order * order, 1, kTaskWork);
+  constexpr int64_t kLargeWork = 16 << 20;
+  const bool in_turn =
+      order >= kInTurnOrder || (order >= kOwnThreadsOrder && batch < num_threads());
+  std::optional<NoOpenBlasThreads> ours_only;
+  if (!in_turn || num_threads() == 1) ours_only.emplace();
+  const int64_t work = order * order * order;
+  const int64_t grain =
+      in_turn ? std::max<int64_t>(1, batch) : kTaskWork / std::clamp<int64_t>(work, 1, kTaskWork);
   std::vector<lapack_int> defects(static_cast<size_t>(batch), kFine);
-  parallel_ranges(batch, grain, [&](RangeQueue& queue) {
-    auto work = make_work();
+  const auto body = [&](RangeQueue& queue) {
+    auto work_on = make_work();
     for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
       for (int64_t i = range.begin; i < range.end; ++i) {
-        defects[i] = work(i);
+        defects[i] = work_on(i);
         if (in_turn && defects[i] != kFine) return queue.stop();
       }
     }
-  });
+  };
+  if (work >= kTaskWork && batch * work >= kLargeWork) {
+    parallel_large_ranges(batch, grain, body);
+  } else {
+    parallel_ranges(batch, grain, body);
+  }
   const auto first =
       std::find_if(defects.begin(), defects.end(), [](auto d) { return d != kFine; });
   if (first == defects.end()) return {};
