@@ -140,6 +140,67 @@ TYPED_TEST(Matmul, tiles_and_blocks) {
   ASSERT_NO_FATAL_FAILURE(expect_random_product<TypeParam>(random, {}, 16, 900, 600));
 }
 
+// Whole, odd and broken blocks of the depth; rows and columns that are adjacent elements, of few
+// rows and of many.
+TYPED_TEST(Matmul, layouts_and_depths) {
+  using T = TypeParam;
+  std::mt19937 random(8);
+  const auto operand = [&](int rows, int cols, bool transposed) {
+    TestArray array(dtype_of<T>, transposed ? Shape{cols, rows} : Shape{rows, cols});
+    fill_random<T>(array, random);
+    if (transposed) array.transpose({1, 0});
+    return array;
+  };
+  for (int k : {1, 2, 3, 256, 257, 511, 513, 1027}) {
+    for (int m : {2, 32, 203}) {
+      for (int layouts = 0; layouts < 4; ++layouts) {
+        TestArray a = operand(m, k, layouts & 1);
+        TestArray b = operand(k, 53, layouts & 2);
+        ASSERT_NO_FATAL_FAILURE(expect_product<T>(a, b, {m, 53})) << "layouts " << layouts;
+      }
+    }
+  }
+}
+
+View part_of(const View& matrix, int row, int col, const Shape& shape) {
+  const int64_t offset = row * matrix.strides[0] + col * matrix.strides[1];
+  return {matrix.as<char>() + offset * matrix.itemsize(),
+          shape.data(),
+          matrix.strides,
+          2,
+          matrix.dtype,
+          size_of_shape(shape)};
+}
+
+// To the last bit: what threads there are, and so how a product is cut into tiles, must not show.
+TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
+  using T = TypeParam;
+  if (cpu::onednn_is_faster(dtype_of<T>)) GTEST_SKIP() << "cut alike for any number of threads";
+  std::mt19937 random(9);
+  constexpr int kM = 300, kN = 500, kK = 600;
+  TestArray a(dtype_of<T>, {kM, kK}), b(dtype_of<T>, {kK, kN}), product(dtype_of<T>, {kM, kN});
+  fill_random<T>(a, random);
+  fill_random<T>(b, random);
+  cpu::matmul(a.view(), b.view(), product.view());
+  const auto want = product.elements<T>();
+  struct Part {
+    int row, n_rows, col, n_cols;
+  };
+  for (const Part& part : {Part{100, 40, 37, 53}, Part{5, 7, 0, 500}, Part{0, 300, 498, 2}}) {
+    const Shape left{part.n_rows, kK}, right{kK, part.n_cols};
+    TestArray to(dtype_of<T>, {part.n_rows, part.n_cols});
+    cpu::matmul(part_of(a.view(), part.row, 0, left), part_of(b.view(), 0, part.col, right),
+                to.view());
+    const auto got = to.elements<T>();
+    for (int i = 0; i < part.n_rows; ++i) {
+      for (int j = 0; j < part.n_cols; ++j) {
+        ASSERT_EQ(widen(got[i * part.n_cols + j]), widen(want[(part.row + i) * kN + part.col + j]))
+            << "row " << i << " column " << j << " of rows from " << part.row;
+      }
+    }
+  }
+}
+
 TYPED_TEST(Matmul, vectors) {
   std::mt19937 random(4);
   for (int i = 0; i < 3; ++i) {

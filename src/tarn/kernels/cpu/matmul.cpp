@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cassert>
-#include <memory>
-#include <new>
 
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/creation.h"
-#include "tarn/kernels/cpu/matmul_kernels.h"
 #include "tarn/kernels/cpu/matmul_onednn.h"
+#include "tarn/kernels/cpu/matmul_tile.h"
 #include "tarn/kernels/cpu/matvec.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/strided_index.h"
@@ -17,17 +15,18 @@ namespace tarn::cpu {
 
 namespace {
 
-// Tiles are made smaller until there are this many, but not for fewer multiplications each.
-constexpr int64_t kEnoughTiles = 64;
+// Tiles are made smaller until each thread has this many, but not for fewer multiplications each.
+constexpr int64_t kTilesPerThread = 4;
 constexpr int64_t kMinTileWork = 2 << 20;
-// Largest tile: what is packed of it and its sums stay in a second-level cache of 1 MiB.
-constexpr int64_t kMaxTileRows = 192;
-constexpr int64_t kMaxTileRowBytes = 1536;
-// Tiles are multiples of what the innermost loops do at once, oneDNN's and ours.
+// Multiplications that are worth threads at whatever speed.
+constexpr int64_t kLargeWork = 32 << 20;
+// Largest tile: what is packed of it, in blocks of its depth, stays in a second-level cache of
+// 1 MiB.
+constexpr int64_t kMaxTileRows = 1024;
+constexpr int64_t kMaxTileRowBytes = 2048;
+// Tiles are multiples of what the innermost loops do at once.
 constexpr int64_t kRowStep = 8;
 constexpr int64_t kColStep = 48;
-// Below this many multiplications a call of oneDNN costs more than it gains.
-constexpr int64_t kMinOnednnWork = 64 * 1024;
 
 // All products of a batch; a, b and to in this order. Strides in elements.
 struct Product {
@@ -103,26 +102,6 @@ bool multiplied_as_matvec(const Product& p) {
   return true;
 }
 
-// Memory of a thread that lives as long as the thread: products come in series.
-class Scratch {
- public:
-  void* at_least(int64_t nbytes) {
-    if (nbytes > size_) {
-      size_ = 0;
-      memory_.reset(new (std::align_val_t{64}) std::byte[nbytes]);
-      size_ = nbytes;
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Delete {
-    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<std::byte[], Delete> memory_;
-  int64_t size_ = 0;
-};
-
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The size of the pieces when n is cut into `count` about equal ones of a multiple of `step`.
@@ -138,29 +117,35 @@ class TiledProduct {
     int64_t row_tiles = ceil_div(p.m, kMaxTileRows);
     int64_t col_tiles = ceil_div(p.n, max_cols);
     const int64_t batch = size_of_shape(p.batch);
+    // Only in our own tiles is the order of a sum independent of their size.
+    const int64_t wanted = onednn_is_faster(p.dtype) ? 64 : kTilesPerThread * num_threads();
     for (;;) {
       rows_ = piece(p.m, row_tiles, kRowStep);
       cols_ = piece(p.n, col_tiles, kColStep);
       row_tiles_ = ceil_div(p.m, rows_);
       col_tiles_ = ceil_div(p.n, cols_);
       n_tiles_ = batch * row_tiles_ * col_tiles_;
-      if (n_tiles_ >= kEnoughTiles || rows_ * cols_ * p.k < 2 * kMinTileWork) break;
+      if (n_tiles_ >= wanted || rows_ * cols_ * p.k < 2 * kMinTileWork) break;
       if (rows_ <= kRowStep && cols_ <= kColStep) break;
-      if (cols_ > std::max(kColStep, rows_)) {
+      if (cols_ > kColStep && cols_ >= rows_) {
         col_tiles = 2 * col_tiles_;
       } else {
         row_tiles = 2 * row_tiles_;
       }
     }
-    const int64_t tile_work = rows_ * cols_ * p.k;
-    by_onednn_ = tile_work >= kMinOnednnWork && onednn_is_faster(p.dtype);
   }
 
   void run() const {
-    const int64_t grain = std::max<int64_t>(1, kMinTileWork / (rows_ * cols_ * p_.k));
-    parallel_ranges(n_tiles_, grain, [&](RangeQueue& queue) {
+    const auto body = [&](RangeQueue& queue) {
       for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tiles(r.begin, r.end);
-    });
+    };
+    const int64_t tile_work = rows_ * cols_ * p_.k;
+    const int64_t grain = std::max<int64_t>(1, kMinTileWork / tile_work);
+    if (n_tiles_ * tile_work >= kLargeWork) {
+      parallel_large_ranges(n_tiles_, grain, body);
+    } else {
+      parallel_ranges(n_tiles_, grain, body);
+    }
   }
 
  private:
@@ -191,20 +176,13 @@ class TiledProduct {
                           std::min(rows_, p_.m - row),
                           std::min(cols_, p_.n - col),
                           p_.k};
-    if (by_onednn_ && onednn_takes(tile)) {
-      (p_.dtype == float32 ? onednn_multiply_float32 : onednn_multiply_bfloat16)(tile);
-      return;
-    }
-    thread_local Scratch scratch;
-    const auto kernel = matmul_kernels().tile[static_cast<int>(p_.dtype.val())];
-    kernel(tile, scratch.at_least(matmul_scratch_bytes(p_.dtype, tile.m, tile.n, tile.k)));
+    multiply_tile(p_.dtype, tile);
   }
 
   const Product& p_;
   int64_t rows_, cols_;  // of a tile
   int64_t row_tiles_, col_tiles_;
   int64_t n_tiles_;
-  bool by_onednn_;
 };
 
 }  // namespace

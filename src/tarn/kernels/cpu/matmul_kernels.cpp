@@ -24,9 +24,10 @@ MatmulKernels make_kernels(const char* isa) {
 
 int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kWidestVector = 16;  // lanes, that rows are padded to
-  const int64_t depth = std::min(k, kMatmulDepth);
-  const int64_t numbers = m * depth + (n + kWidestVector) * (m + depth);
-  return numbers * std::max<int64_t>(4, dtype.size());
+  const int64_t width = n + kWidestVector;
+  const int64_t packed = (width + std::min(m, kMatmulRowBlock)) * std::min(k, kMatmulDepth);
+  const bool sums_in_place = dtype == float32 || dtype == float64;
+  return (packed + (sums_in_place ? 0 : m * width)) * std::max<int64_t>(4, dtype.size());
 }
 
 const MatmulKernels& matmul_kernels() {

@@ -19,8 +19,9 @@ struct MatmulTile {
   int64_t m, n, k;
 };
 
-// Products are packed in blocks of this depth.
+// Products are packed in blocks of this depth and of as many rows.
 inline constexpr int64_t kMatmulDepth = 256;
+inline constexpr int64_t kMatmulRowBlock = 192;
 
 // y[j] = sum of x[i] * b(i, j) over i < n_inner, for j < n_outer.
 struct MatvecPart {
@@ -32,7 +33,8 @@ struct MatvecPart {
 };
 
 // By dtype; null where there is none. Sums of 16-bit floats are kept in float, others in their own
-// type. The functions allocate nothing and run on the calling thread.
+// type. The functions allocate nothing and run on the calling thread. In a tile the order in which
+// products are added depends on the dtype and the depth alone.
 struct MatmulKernels {
   void (*tile[kDtypeCount])(const MatmulTile& tile, void* scratch);
   // b is adjacent along i, and along j.

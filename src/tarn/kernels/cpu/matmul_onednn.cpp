@@ -1,6 +1,5 @@
 #include "tarn/kernels/cpu/matmul_onednn.h"
 
-#include <cpuid.h>
 #include <dnnl.h>
 #include <dnnl_debug.h>
 #include <fmt/format.h>
@@ -49,19 +48,6 @@ void limit_instruction_set() {
   if (std::string_view(kernels().isa) == "avx2") dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
 }
 
-bool is_amd() {
-  unsigned max_leaf, ebx, ecx, edx;
-  return __get_cpuid(0, &max_leaf, &ebx, &ecx, &edx) && ebx == signature_AMD_ebx;
-}
-
-bool bfloat16_is_fast() {
-  const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-  // Intel's processors take two cycles for VDPBF16PS, half the rate of FMAs: there bfloat16 is made
-  // for AMX.
-  if (isa == dnnl_cpu_isa_avx512_core_bf16) return is_amd();
-  return isa == dnnl_cpu_isa_avx512_core_amx;
-}
-
 struct BlasOperand {
   char order;  // 'N': rows are adjacent elements; 'T': columns are
   int64_t stride;
@@ -88,24 +74,14 @@ void throw_unless_ok(dnnl_status_t status) {
 }  // namespace
 
 bool onednn_is_faster(Dtype dtype) {
-  static const bool fast_bfloat16 = [] {
+  static const bool has_amx = [] {
     limit_instruction_set();
-    return bfloat16_is_fast();
+    return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
   }();
-  return dtype == float32 || (dtype == bfloat16 && fast_bfloat16);
+  return dtype == bfloat16 && has_amx;
 }
 
 bool onednn_takes(const MatmulTile& tile) { return blas_a(tile).ok && blas_b(tile).ok; }
-
-void onednn_multiply_float32(const MatmulTile& t) {
-  const OneOpenMpThread one_thread;
-  const BlasOperand a = blas_a(t);
-  const BlasOperand b = blas_b(t);
-  assert(a.ok && b.ok);
-  throw_unless_ok(dnnl_sgemm(a.order, b.order, t.m, t.n, t.k, 1.0f, static_cast<const float*>(t.a),
-                             a.stride, static_cast<const float*>(t.b), b.stride, 0.0f,
-                             static_cast<float*>(t.c), t.c_row));
-}
 
 void onednn_multiply_bfloat16(const MatmulTile& t) try {
   using dnnl::memory;

@@ -1,8 +1,10 @@
-// One tile of a matrix product: packed in blocks of the depth, multiplied by a kernel that keeps
-// its sums in registers.
+// One tile of a matrix product: blocks of the depth, in which b is packed, are multiplied by a
+// kernel that keeps its sums in registers.
 #include <cstddef>
+#include <cstring>
 #include <type_traits>
 
+#include "tarn/kernels/cpu/isa/bfloat16_pairs.h"
 #include "tarn/kernels/cpu/isa/matmul_families.h"
 #include "tarn/kernels/cpu/isa/matmul_pack.h"
 
@@ -17,165 +19,164 @@ using cpu::MatmulTile;
 constexpr int kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
 constexpr int kVectors = 3;
 constexpr int64_t kDepth = cpu::kMatmulDepth;
+// These rows of a stay in the second-level cache while all columns pass by.
+constexpr int64_t kRowBlock = cpu::kMatmulRowBlock;
 
 template <class T>
 constexpr int64_t kLanes = Pack<T>::kLanes;
 
-// sums (+)= a · b for panels of kR rows and kV vectors of columns.
-template <class T, int kR, int kV>
-void multiply_panels(const T* a, const T* b, int64_t depth, T* sums, int64_t stride, bool add) {
-  const hn::ScalableTag<T> d;
-  hn::Vec<hn::ScalableTag<T>> acc[kR][kV];
-  unrolled<kR>([&](auto r) TARN_LAMBDA {
-    unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::Zero(d); });
-  });
-  for (int64_t p = 0; p < depth; ++p, a += kR, b += kV * kLanes<T>) {
-    hn::Vec<hn::ScalableTag<T>> row[kV];
-    unrolled<kV>([&](auto v) TARN_LAMBDA { row[v] = hn::LoadU(d, b + v * kLanes<T>); });
-    unrolled<kR>([&](auto r) TARN_LAMBDA {
-      const auto x = hn::Set(d, a[r]);
-      unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::MulAdd(x, row[v], acc[r][v]); });
-    });
-  }
-  unrolled<kR>([&](auto r) TARN_LAMBDA {
-    unrolled<kV>([&](auto v) TARN_LAMBDA {
-      T* const to = sums + r * stride + v * kLanes<T>;
-      hn::StoreU(add ? hn::Add(acc[r][v], hn::LoadU(d, to)) : acc[r][v], d, to);
-    });
-  });
-}
+int64_t padded(int64_t n, int64_t lanes) { return (n + lanes - 1) / lanes * lanes; }
 
-// The same for matrices as they are: c = a · b, rows of b and c of kV vectors less what `last`
-// masks off.
-template <class T, int kR, int kV>
-void multiply_in_place(const MatmulTile& t, int64_t row, int64_t col, int64_t n_last) {
+// How the elements of b lie: packed in panels of whole vectors, numbers or pairs of bfloat16; or
+// in rows of the matrix.
+enum class Operand { numbers, pairs, in_place };
+
+// sums (+)= a · b. Strides of a are in bytes, others in numbers; depth and a count pairs where
+// those are multiplied.
+template <class T>
+struct Block {
+  const char* a;
+  int64_t a_row, a_col;
+  const T* b;
+  int64_t b_row;  // of what is in place; panels are as wide as they are
+  T* sums;
+  int64_t sums_row;
+  int64_t m, n, depth;
+  bool add;
+};
+
+// kR rows and kV vectors of columns of a block. The last vector has n_last columns.
+template <class T, Operand kB, int kR, int kV>
+void multiply_panel(const Block<T>& t, int64_t n_last) {
   const hn::ScalableTag<T> d;
   const auto last = hn::FirstN(d, static_cast<size_t>(n_last));
-  const T* a = static_cast<const T*>(t.a) + row * t.a_row;
-  const T* b = static_cast<const T*>(t.b) + col;
-  hn::Vec<hn::ScalableTag<T>> acc[kR][kV];
+  const char* a = t.a;
+  const T* b = t.b;
+  hn::Vec<hn::ScalableTag<T>> sums[kR][kV];
   unrolled<kR>([&](auto r) TARN_LAMBDA {
-    unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::Zero(d); });
+    unrolled<kV>([&](auto v) TARN_LAMBDA { sums[r][v] = hn::Zero(d); });
   });
-  for (int64_t p = 0; p < t.k; ++p, a += t.a_col, b += t.b_row) {
-    hn::Vec<hn::ScalableTag<T>> vectors[kV];
+  for (int64_t p = 0; p < t.depth; ++p, a += t.a_col, b += t.b_row) {
+    hn::Vec<hn::ScalableTag<T>> row[kV];
     unrolled<kV>([&](auto v) TARN_LAMBDA {
       const T* const from = b + v * kLanes<T>;
-      vectors[v] = v + 1 == kV ? hn::MaskedLoad(last, d, from) : hn::LoadU(d, from);
+      if constexpr (kB == Operand::in_place) {
+        hwy::Prefetch(from + kRowsAhead * t.b_row);
+        row[v] = v + 1 == kV ? hn::MaskedLoad(last, d, from) : hn::LoadU(d, from);
+      } else {
+        row[v] = hn::LoadU(d, from);
+      }
     });
     unrolled<kR>([&](auto r) TARN_LAMBDA {
-      const auto x = hn::Set(d, a[r * t.a_row]);
-      unrolled<kV>([&](auto v) TARN_LAMBDA { acc[r][v] = hn::MulAdd(x, vectors[v], acc[r][v]); });
+      T number;
+      std::memcpy(&number, a + r * t.a_row, sizeof number);
+      const auto x = hn::Set(d, number);
+      unrolled<kV>([&](auto v) TARN_LAMBDA {
+        if constexpr (kB == Operand::pairs) {
+          sums[r][v] = add_products_of_pairs(sums[r][v], x, row[v]);
+        } else {
+          sums[r][v] = hn::MulAdd(x, row[v], sums[r][v]);
+        }
+      });
     });
   }
   unrolled<kR>([&](auto r) TARN_LAMBDA {
     unrolled<kV>([&](auto v) TARN_LAMBDA {
-      T* const to = static_cast<T*>(t.c) + (row + r) * t.c_row + col + v * kLanes<T>;
+      T* const to = t.sums + r * t.sums_row + v * kLanes<T>;
       if (v + 1 == kV) {
-        hn::BlendedStore(acc[r][v], last, d, to);
+        const auto sum = t.add ? hn::Add(sums[r][v], hn::MaskedLoad(last, d, to)) : sums[r][v];
+        hn::BlendedStore(sum, last, d, to);
       } else {
-        hn::StoreU(acc[r][v], d, to);
+        hn::StoreU(t.add ? hn::Add(sums[r][v], hn::LoadU(d, to)) : sums[r][v], d, to);
       }
     });
   });
 }
 
 template <class T>
-using PanelKernel = void (*)(const T*, const T*, int64_t, T*, int64_t, bool);
+using PanelKernel = void (*)(const Block<T>&, int64_t);
 
-template <class T, int... kI>
+template <class T, Operand kB, int... kI>
 constexpr auto panel_kernels(std::integer_sequence<int, kI...>) {
   struct Table {
     PanelKernel<T> kernels[kRows * kVectors];
   };
-  return Table{{multiply_panels<T, 1 + kI / kVectors, 1 + kI % kVectors>...}};
+  return Table{{multiply_panel<T, kB, 1 + kI / kVectors, 1 + kI % kVectors>...}};
 }
 
+// Vectors of the next panel when `left` columns remain: two panels of two are better than three
+// and one.
 template <class T>
-PanelKernel<T> panel_kernel(int rows, int vectors) {
-  static constexpr auto kTable =
-      panel_kernels<T>(std::make_integer_sequence<int, kRows * kVectors>{});
-  return kTable.kernels[(rows - 1) * kVectors + vectors - 1];
-}
-
-// Vectors of the next panel when `left` remain: two panels of two are better than three and one.
 int panel_vectors(int64_t left) {
-  return left == 4 ? 2 : static_cast<int>(std::min<int64_t>(left, kVectors));
+  const int64_t vectors = (left + kLanes<T> - 1) / kLanes<T>;
+  return vectors == 4 ? 2 : static_cast<int>(std::min<int64_t>(vectors, kVectors));
 }
 
-template <class T>
-using InPlaceKernel = void (*)(const MatmulTile&, int64_t, int64_t, int64_t);
-
-template <class T, int... kI>
-constexpr auto in_place_kernels(std::integer_sequence<int, kI...>) {
-  struct Table {
-    InPlaceKernel<T> kernels[kRows * kVectors];
-  };
-  return Table{{multiply_in_place<T, 1 + kI / kVectors, 1 + kI % kVectors>...}};
-}
-
-// Below this size in elements, a and b together, packing takes longer than it saves: all of them
-// stay in the first-level cache.
-constexpr int64_t kMaxInPlace = 4096;
-
-template <class T>
-bool suits_in_place(const MatmulTile& t) {
-  return t.b_col == 1 && t.m * t.k + t.k * t.n <= kMaxInPlace;
-}
-
-template <class T>
-void multiply_tile_in_place(const MatmulTile& t) {
+template <class T, Operand kB>
+void multiply_block(const Block<T>& t) {
   static constexpr auto kTable =
-      in_place_kernels<T>(std::make_integer_sequence<int, kRows * kVectors>{});
-  for (int64_t col = 0; col < t.n;) {
-    const int64_t left = (t.n - col + kLanes<T> - 1) / kLanes<T>;
-    const int vectors = panel_vectors(left);
-    const int64_t width = std::min(t.n - col, vectors * kLanes<T>);
-    const int64_t n_last = width - (vectors - 1) * kLanes<T>;
-    for (int64_t row = 0; row < t.m; row += kRows) {
-      const int rows = static_cast<int>(std::min<int64_t>(kRows, t.m - row));
-      kTable.kernels[(rows - 1) * kVectors + vectors - 1](t, row, col, n_last);
+      panel_kernels<T, kB>(std::make_integer_sequence<int, kRows * kVectors>{});
+  // Columns outside: a panel of b stays near the first-level cache while the rows of a pass by.
+  for (int64_t j = 0; j < t.n;) {
+    const int vectors = panel_vectors<T>(t.n - j);
+    const int64_t width = vectors * kLanes<T>;
+    const int64_t n_last = std::min(kLanes<T>, t.n - j - (vectors - 1) * kLanes<T>);
+    Block<T> panel = t;
+    panel.sums += j;
+    if constexpr (kB == Operand::in_place) {
+      panel.b += j;
+    } else {
+      panel.b += j * t.depth;
+      panel.b_row = width;
     }
-    col += width;
+    for (int64_t i = 0; i < t.m; i += kRows) {
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, t.m - i));
+      kTable.kernels[(rows - 1) * kVectors + vectors - 1](panel, n_last);
+      panel.a += kRows * t.a_row;
+      panel.sums += kRows * t.sums_row;
+    }
+    j += width;
   }
 }
 
-int64_t padded(int64_t n, int64_t lanes) { return (n + lanes - 1) / lanes * lanes; }
-
-template <class T, class E>
-void pack_a(T* to, const E* a, int64_t row_stride, int64_t col_stride, int64_t m, int64_t depth) {
-  for (int64_t i = 0; i < m; i += kRows, to += kRows * depth) {
-    const int64_t rows = std::min<int64_t>(kRows, m - i);
-    pack_panel(to, rows, a + i * row_stride, row_stride, col_stride, rows, depth);
-  }
-}
-
-template <class T, class E>
-void pack_b(T* to, const E* b, int64_t row_stride, int64_t col_stride, int64_t n, int64_t depth) {
+// Calls pack(to, to_width, from, width) for each panel of n columns.
+template <class T, class E, class Pack>
+void pack_b(T* to, const E* b, int64_t col_stride, int64_t n, int64_t depth, Pack pack) {
   for (int64_t j = 0; j < n;) {
-    const int64_t width = panel_vectors((n - j + kLanes<T> - 1) / kLanes<T>) * kLanes<T>;
-    pack_panel(to, width, b + j * col_stride, col_stride, row_stride, std::min(width, n - j),
-               depth);
+    const int64_t width = panel_vectors<T>(n - j) * kLanes<T>;
+    pack(to, width, b + j * col_stride, std::min(width, n - j));
     to += width * depth;
     j += width;
   }
 }
 
-// sums (+)= a · b, both packed.
-template <class T>
-void multiply_packed(const T* a, const T* b, int64_t m, int64_t n, int64_t depth, T* sums,
-                     bool add) {
-  const int64_t stride = padded(n, kLanes<T>);
-  // Columns outside: a panel of b stays near the first-level cache while those of a, which are a
-  // fraction of its size, pass by.
-  for (int64_t j = 0; j < stride;) {
-    const int vectors = panel_vectors((stride - j) / kLanes<T>);
-    for (int64_t i = 0; i < m; i += kRows) {
-      const int rows = static_cast<int>(std::min<int64_t>(kRows, m - i));
-      panel_kernel<T>(rows, vectors)(a + i * depth, b + j * depth, depth, sums + i * stride + j,
-                                     stride, add);
-    }
-    j += vectors * kLanes<T>;
+template <class T, class E>
+void pack_b_of_numbers(T* to, const E* b, int64_t row_stride, int64_t col_stride, int64_t n,
+                       int64_t depth) {
+  pack_b(to, b, col_stride, n, depth,
+         [&](T* panel, int64_t to_width, const E* from, int64_t width) {
+           pack_panel(panel, to_width, from, col_stride, row_stride, width, depth);
+         });
+}
+
+// Lets a block read rows of a, packed at `to` unless they can be read where they are: by columns
+// if their elements are adjacent in that direction, else by rows.
+template <class T, class E>
+void set_a(Block<T>& block, T* to, const E* a, int64_t row_stride, int64_t col_stride) {
+  constexpr int64_t kSize = sizeof(T);
+  block.a = reinterpret_cast<const char*>(to);
+  if (std::is_same_v<T, E> && col_stride == 1) {
+    block.a = reinterpret_cast<const char*>(a);
+    block.a_row = row_stride * kSize;
+    block.a_col = kSize;
+  } else if (row_stride == 1) {
+    pack_panel(to, block.m, a, 1, col_stride, block.m, block.depth);
+    block.a_row = kSize;
+    block.a_col = block.m * kSize;
+  } else {
+    pack_panel(to, block.depth, a, col_stride, row_stride, block.depth, block.m);
+    block.a_row = block.depth * kSize;
+    block.a_col = kSize;
   }
 }
 
@@ -189,53 +190,171 @@ void store_row(E* to, const ComputeOf<E>* from, int64_t n) {
 }
 
 template <class E>
+void store_rows(const MatmulTile& t, const ComputeOf<E>* sums, int64_t stride) {
+  for (int64_t i = 0; i < t.m; ++i) {
+    store_row(static_cast<E*>(t.c) + i * t.c_row, sums + i * stride, t.n);
+  }
+}
+
+// With so few rows packing takes longer than it saves, and so it does if all of a and b, this many
+// elements, stays in the first-level cache.
+constexpr int64_t kMaxRowsInPlace = 32;
+constexpr int64_t kMaxInPlace = 4096;
+
+template <class T>
+bool multiplied_in_place(const MatmulTile& t) {
+  if (t.b_col != 1) return false;
+  if (t.m > kMaxRowsInPlace && t.m * t.k + t.k * t.n > kMaxInPlace) return false;
+  constexpr int64_t kSize = sizeof(T);
+  Block<T> block{static_cast<const char*>(t.a),
+                 t.a_row * kSize,
+                 t.a_col * kSize,
+                 static_cast<const T*>(t.b),
+                 t.b_row,
+                 static_cast<T*>(t.c),
+                 t.c_row,
+                 t.m,
+                 t.n,
+                 0,
+                 false};
+  for (int64_t p = 0; p < t.k; p += kDepth) {
+    block.depth = std::min(kDepth, t.k - p);
+    multiply_block<T, Operand::in_place>(block);
+    block.a += kDepth * block.a_col;
+    block.b += kDepth * block.b_row;
+    block.add = true;
+  }
+  return true;
+}
+
+// Calls multiply(block, first row) for all rows, some at a time.
+template <class T, class Multiply>
+void for_each_row_block(Block<T> block, int64_t m, Multiply multiply) {
+  for (int64_t i = 0; i < m; i += kRowBlock) {
+    block.m = std::min(kRowBlock, m - i);
+    multiply(block, i);
+    block.sums += block.m * block.sums_row;
+  }
+}
+
+template <class E>
 void multiply_tile(const MatmulTile& t, void* scratch) {
   using T = ComputeOf<E>;
-  if constexpr (std::is_same_v<T, E>) {
-    if (suits_in_place<T>(t)) return multiply_tile_in_place<T>(t);
+  constexpr bool kSumsInPlace = std::is_same_v<T, E>;
+  if constexpr (kSumsInPlace) {
+    if (multiplied_in_place<T>(t)) return;
   }
-  const int64_t stride = padded(t.n, kLanes<T>);
-  T* const sums = static_cast<T*>(scratch);
-  T* const packed_b = sums + t.m * stride;
-  T* const packed_a = packed_b + stride * std::min(t.k, kDepth);
-  const E* a = static_cast<const E*>(t.a);
-  const E* b = static_cast<const E*>(t.b);
+  const int64_t width = padded(t.n, kLanes<T>);
+  T* const packed_b = static_cast<T*>(scratch);
+  T* const packed_a = packed_b + width * std::min(t.k, kDepth);
+  T* const sums = packed_a + std::min(t.m, kRowBlock) * std::min(t.k, kDepth);
+  Block<T> block{};
+  block.b = packed_b;
+  block.sums = kSumsInPlace ? static_cast<T*>(t.c) : sums;
+  block.sums_row = kSumsInPlace ? t.c_row : width;
+  block.n = t.n;
   for (int64_t p = 0; p < t.k; p += kDepth) {
-    const int64_t depth = std::min(kDepth, t.k - p);
-    pack_a(packed_a, a + p * t.a_col, t.a_row, t.a_col, t.m, depth);
-    pack_b(packed_b, b + p * t.b_row, t.b_row, t.b_col, t.n, depth);
-    multiply_packed(packed_a, packed_b, t.m, t.n, depth, sums, p > 0);
+    block.depth = std::min(kDepth, t.k - p);
+    block.add = p > 0;
+    const E* const a = static_cast<const E*>(t.a) + p * t.a_col;
+    pack_b_of_numbers(packed_b, static_cast<const E*>(t.b) + p * t.b_row, t.b_row, t.b_col, t.n,
+                      block.depth);
+    for_each_row_block(block, t.m, [&](Block<T>& rows, int64_t i) {
+      set_a(rows, packed_a, a + i * t.a_row, t.a_row, t.a_col);
+      multiply_block<T, Operand::numbers>(rows);
+    });
   }
-  for (int64_t i = 0; i < t.m; ++i)
-    store_row(static_cast<E*>(t.c) + i * t.c_row, sums + i * stride, t.n);
+  if constexpr (!kSumsInPlace) store_rows<E>(t, sums, width);
 }
+
+#ifdef __AVX512BF16__
+// The same in pairs. Those of a are read where they are if rows of them are adjacent.
+void set_a_of_pairs(Block<float>& block, float* to, const bfloat16_t* a, int64_t row_stride,
+                    int64_t col_stride, int64_t depth) {
+  constexpr int64_t kSize = sizeof(float);
+  if (col_stride == 1 && depth % 2 == 0) {
+    block.a = reinterpret_cast<const char*>(a);
+    block.a_row = row_stride * (kSize / 2);
+    block.a_col = kSize;
+    return;
+  }
+  pack_panel_of_pairs(to, block.m, a, row_stride, col_stride, block.m, depth);
+  block.a = reinterpret_cast<const char*>(to);
+  block.a_row = kSize;
+  block.a_col = block.m * kSize;
+}
+
+void multiply_tile_of_pairs(const MatmulTile& t, void* scratch) {
+  const int64_t width = padded(t.n, kLanes<float>);
+  const int64_t max_pairs = (std::min(t.k, 2 * kDepth) + 1) / 2;
+  float* const packed_b = static_cast<float*>(scratch);
+  float* const packed_a = packed_b + width * max_pairs;
+  float* const sums = packed_a + std::min(t.m, kRowBlock) * max_pairs;
+  Block<float> block{};
+  block.b = packed_b;
+  block.sums = sums;
+  block.sums_row = width;
+  block.n = t.n;
+  for (int64_t p = 0; p < t.k; p += 2 * kDepth) {
+    const int64_t depth = std::min(2 * kDepth, t.k - p);
+    block.depth = (depth + 1) / 2;
+    block.add = p > 0;
+    const bfloat16_t* const a = static_cast<const bfloat16_t*>(t.a) + p * t.a_col;
+    const bfloat16_t* const b = static_cast<const bfloat16_t*>(t.b) + p * t.b_row;
+    pack_b(packed_b, b, t.b_col, t.n, block.depth,
+           [&](float* panel, int64_t to_width, const bfloat16_t* from, int64_t panel_width) {
+             pack_panel_of_pairs(panel, to_width, from, t.b_col, t.b_row, panel_width, depth);
+           });
+    for_each_row_block(block, t.m, [&](Block<float>& rows, int64_t i) {
+      set_a_of_pairs(rows, packed_a, a + i * t.a_row, t.a_row, t.a_col, depth);
+      multiply_block<float, Operand::pairs>(rows);
+    });
+  }
+  store_rows<bfloat16_t>(t, sums, width);
+}
+#endif
 
 // (ar + i ai)(br + i bi), as four real products of packed parts. Complex numbers are pairs of
 // floats here: the functions of complex64_t must not be instantiated.
 void multiply_complex_tile(const MatmulTile& t, void* scratch) {
   const int64_t stride = padded(t.n, kLanes<float>);
   const int64_t depth_max = std::min(t.k, kDepth);
-  float* const real_sums = static_cast<float*>(scratch);
-  float* const imag_sums = real_sums + t.m * stride;
-  float* const b_real = imag_sums + t.m * stride;
+  float* const b_real = static_cast<float*>(scratch);
   float* const b_imag = b_real + stride * depth_max;
   float* const a_real = b_imag + stride * depth_max;
-  float* const a_imag = a_real + t.m * depth_max;
+  float* const a_imag = a_real + std::min(t.m, kRowBlock) * depth_max;
+  float* const real_sums = a_imag + std::min(t.m, kRowBlock) * depth_max;
+  float* const imag_sums = real_sums + t.m * stride;
   const float* a = static_cast<const float*>(t.a);
   const float* b = static_cast<const float*>(t.b);
+  const auto multiply = [](Block<float> block, const float* packed_b, float* sums, bool add) {
+    block.b = packed_b;
+    block.sums = sums;
+    block.add = add;
+    multiply_block<float, Operand::numbers>(block);
+  };
+  Block<float> block{};
+  block.sums = real_sums;
+  block.sums_row = stride;
+  block.n = t.n;
   for (int64_t p = 0; p < t.k; p += kDepth) {
-    const int64_t depth = std::min(kDepth, t.k - p);
-    const float* const a_block = a + 2 * p * t.a_col;
+    block.depth = std::min(kDepth, t.k - p);
     const float* const b_block = b + 2 * p * t.b_row;
-    pack_a(a_real, a_block, 2 * t.a_row, 2 * t.a_col, t.m, depth);
-    pack_a(a_imag, a_block + 1, 2 * t.a_row, 2 * t.a_col, t.m, depth);
-    pack_b(b_real, b_block, 2 * t.b_row, 2 * t.b_col, t.n, depth);
-    pack_b(b_imag, b_block + 1, 2 * t.b_row, 2 * t.b_col, t.n, depth);
-    multiply_packed(a_real, b_real, t.m, t.n, depth, real_sums, p > 0);
-    multiply_packed(a_real, b_imag, t.m, t.n, depth, imag_sums, p > 0);
-    multiply_packed(a_imag, b_real, t.m, t.n, depth, imag_sums, true);
-    for (int64_t i = 0; i < t.m * depth; ++i) a_imag[i] = -a_imag[i];
-    multiply_packed(a_imag, b_imag, t.m, t.n, depth, real_sums, true);
+    pack_b_of_numbers(b_real, b_block, 2 * t.b_row, 2 * t.b_col, t.n, block.depth);
+    pack_b_of_numbers(b_imag, b_block + 1, 2 * t.b_row, 2 * t.b_col, t.n, block.depth);
+    for_each_row_block(block, t.m, [&](Block<float>& rows, int64_t i) {
+      const float* const a_block = a + 2 * (i * t.a_row + p * t.a_col);
+      float* const real = rows.sums;
+      float* const imag = imag_sums + i * stride;
+      Block<float> imag_rows = rows;
+      set_a(rows, a_real, a_block, 2 * t.a_row, 2 * t.a_col);
+      set_a(imag_rows, a_imag, a_block + 1, 2 * t.a_row, 2 * t.a_col);
+      multiply(rows, b_real, real, p > 0);
+      multiply(rows, b_imag, imag, p > 0);
+      multiply(imag_rows, b_real, imag, true);
+      for (int64_t e = 0; e < rows.m * rows.depth; ++e) a_imag[e] = -a_imag[e];
+      multiply(imag_rows, b_imag, real, true);
+    });
   }
   for (int64_t i = 0; i < t.m; ++i) {
     float* const row = static_cast<float*>(t.c) + 2 * i * t.c_row;
@@ -259,6 +378,12 @@ void add_matmul_tiles(cpu::MatmulKernels& kernels) {
   add_tile<float16_t>(kernels);
   add_tile<bfloat16_t>(kernels);
   kernels.tile[static_cast<int>(complex64.val())] = multiply_complex_tile;
+#ifdef __AVX512BF16__
+  // Not all processors have this that have the rest of the instruction set.
+  if (__builtin_cpu_supports("avx512bf16")) {
+    kernels.tile[static_cast<int>(bfloat16.val())] = multiply_tile_of_pairs;
+  }
+#endif
 }
 
 }  // namespace tarn::HWY_NAMESPACE
