@@ -27,6 +27,11 @@ constexpr int64_t kLanes = Pack<T>::kLanes;
 
 int64_t padded(int64_t n, int64_t lanes) { return (n + lanes - 1) / lanes * lanes; }
 
+// Rows of b that are read where they are, on the way from memory: into the second-level cache,
+// because those of a power of two would push each other out of the first.
+constexpr int64_t kRowsInFlight = 32;
+constexpr int kSecondLevel = 2;
+
 // How the elements of b lie: packed in panels of whole vectors, numbers or pairs of bfloat16; or
 // in rows of the matrix.
 enum class Operand { numbers, pairs, in_place };
@@ -61,7 +66,7 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
     unrolled<kV>([&](auto v) TARN_LAMBDA {
       const T* const from = b + v * kLanes<T>;
       if constexpr (kB == Operand::in_place) {
-        hwy::Prefetch(from + kRowsAhead * t.b_row);
+        __builtin_prefetch(from + kRowsInFlight * t.b_row, 0, kSecondLevel);
         row[v] = v + 1 == kV ? hn::MaskedLoad(last, d, from) : hn::LoadU(d, from);
       } else {
         row[v] = hn::LoadU(d, from);
@@ -228,8 +233,8 @@ bool multiplied_in_place(const MatmulTile& t) {
 }
 
 // Calls multiply(block, first row) for all rows, some at a time.
-template <class T, class Multiply>
-void for_each_row_block(Block<T> block, int64_t m, Multiply multiply) {
+template <class T, class MultiplyRows>
+void for_each_row_block(Block<T> block, int64_t m, MultiplyRows multiply) {
   for (int64_t i = 0; i < m; i += kRowBlock) {
     block.m = std::min(kRowBlock, m - i);
     multiply(block, i);
