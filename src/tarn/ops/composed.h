@@ -39,6 +39,9 @@
     "What is no finite number replaced by one.")                                                   \
   X(elementwise, positive, "a", kAllKinds, "x itself.")                                            \
   X(elementwise, radians, "a", kAllKinds, "Degrees as radians.")                                   \
+  X(fast, precompiled_cuda_kernel,                                                                 \
+    "name, compiled_source, inputs, output_shapes, output_dtypes, scalars, grid, threadgroup",     \
+    kAllKinds, "What a kernel of CUDA gives, in builds that have CUDA.")                           \
   X(fft, fft2, "a, s=None, axes=None, norm=\"backward\"", kAllKinds,                               \
     "Fourier transforms of two axes.")                                                             \
   X(fft, fftfreq, "n, d=1.0", kAllKinds, "The frequencies that fft gives.")                        \

@@ -11,6 +11,7 @@
 #include "tarn/ops/functions/diagonals.h"
 #include "tarn/ops/functions/einsum.h"
 #include "tarn/ops/functions/elementwise.h"
+#include "tarn/ops/functions/fast.h"
 #include "tarn/ops/functions/fft.h"
 #include "tarn/ops/functions/graph.h"
 #include "tarn/ops/functions/indexing.h"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tarn/ops/creation.h"
+#include "tarn/ops/fast.h"
 #include "tarn/ops/fft.h"
 #include "tarn/ops/indexing.h"
 #include "tarn/ops/linalg.h"
@@ -36,6 +37,7 @@
   X(Inverse)               \
   X(LogDeterminant)        \
   X(Lu)                    \
+  X(LayerNorm)             \
   X(LuFactor)              \
   X(MaskedScatter)         \
   X(Matmul)                \
@@ -46,6 +48,8 @@
   X(Reduce)                \
   X(Scan)                  \
   X(Scatter)               \
+  X(RmsNorm)               \
+  X(Rope)                  \
   X(ScatterAxis)           \
   X(SearchSorted)          \
   X(SegmentedMatmul)       \

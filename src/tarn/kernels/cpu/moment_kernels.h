@@ -12,7 +12,7 @@ struct DistanceSums {
   double distances = 0;
   double squares = 0;
 };
-// Those of n elements from `center`, an element, too.
+// Those of n elements from `center`, which is of the type computed in.
 using DistanceSummer = DistanceSums (*)(const void* elements, const void* center, size_t n);
 
 // distances[i] += row[i] - centers[i], squares[i] += the square of that, for i < n. All but `row`
@@ -21,9 +21,8 @@ using DistanceAdder = void (*)(void* distances, void* squares, const void* row, 
                                size_t n);
 
 struct MomentKernels {
-  // Of float and double; else null.
-  DistanceSummer sum[kDtypeCount];
-  DistanceAdder add_row[kDtypeCount];
+  DistanceSummer sum[kDtypeCount];     // of floating dtypes; else null
+  DistanceAdder add_row[kDtypeCount];  // of float and double; else null
 };
 
 // Those of the instruction set that kernels() has chosen.

@@ -21,16 +21,17 @@ double fold(E (&lanes)[kSums<E>]) {
   return double(lanes[0]);
 }
 
-template <class E>
+template <class T>
 cpu::DistanceSums sum_distances(const void* elements, const void* center, size_t n) {
+  using E = ComputeOf<T>;
   constexpr size_t kLanes = Pack<E>::kLanes;
   constexpr size_t kPacks = kSums<E> / kLanes;
-  const E* const x = static_cast<const E*>(elements);
+  const T* const x = static_cast<const T*>(elements);
   const E middle = *static_cast<const E*>(center);
   const Pack<E> centers(middle);
   Pack<E> distances[kPacks], squares[kPacks];
   unrolled<kPacks>([&](auto k) { distances[k] = squares[k] = Pack<E>(E(0)); });
-  const auto add = [&](const E* from) {
+  const auto add = [&](const auto* from) {
     unrolled<kPacks>([&](auto k) {
       const Pack<E> distance = load(from + k * kLanes) - centers;
       distances[k] = distances[k] + distance;
@@ -40,9 +41,11 @@ cpu::DistanceSums sum_distances(const void* elements, const void* center, size_t
   size_t i = 0;
   for (; i + kSums<E> <= n; i += kSums<E>) add(x + i);
   if (i < n) {
+    T narrow[kSums<E>] = {};
     E padded[kSums<E>];
-    std::fill_n(padded, kSums<E>, middle);
-    std::copy(x + i, x + n, padded);
+    std::memcpy(narrow, x + i, (n - i) * sizeof(T));
+    unrolled<kPacks>([&](auto k) { store(padded + k * kLanes, load(narrow + k * kLanes)); });
+    std::fill(padded + (n - i), padded + kSums<E>, middle);
     add(padded);
   }
   E lanes[kSums<E>];
@@ -83,6 +86,8 @@ void add_moment_kernels(cpu::MomentKernels& kernels) {
   };
   add(type_tag<float>{});
   add(type_tag<double>{});
+  kernels.sum[int(Dtype::Val::float16)] = sum_distances<float16_t>;
+  kernels.sum[int(Dtype::Val::bfloat16)] = sum_distances<bfloat16_t>;
 }
 
 }  // namespace tarn::HWY_NAMESPACE
