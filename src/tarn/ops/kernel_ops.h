@@ -5,6 +5,7 @@
 #include "tarn/ops/creation.h"
 #include "tarn/ops/fast.h"
 #include "tarn/ops/fft.h"
+#include "tarn/ops/hadamard.h"
 #include "tarn/ops/indexing.h"
 #include "tarn/ops/linalg.h"
 #include "tarn/ops/matmul.h"
@@ -34,10 +35,11 @@
   X(Fft)                   \
   X(Gather)                \
   X(GatherMatmul)          \
+  X(Hadamard)              \
   X(Inverse)               \
+  X(LayerNorm)             \
   X(LogDeterminant)        \
   X(Lu)                    \
-  X(LayerNorm)             \
   X(LuFactor)              \
   X(MaskedScatter)         \
   X(Matmul)                \
@@ -46,10 +48,10 @@
   X(RandomBits)            \
   X(RandomUniform)         \
   X(Reduce)                \
-  X(Scan)                  \
-  X(Scatter)               \
   X(RmsNorm)               \
   X(Rope)                  \
+  X(Scan)                  \
+  X(Scatter)               \
   X(ScatterAxis)           \
   X(SearchSorted)          \
   X(SegmentedMatmul)       \

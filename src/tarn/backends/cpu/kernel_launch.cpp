@@ -5,6 +5,7 @@
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
 #include "tarn/kernels/cpu/fft.h"
+#include "tarn/kernels/cpu/hadamard.h"
 #include "tarn/kernels/cpu/indexing.h"
 #include "tarn/kernels/cpu/linalg.h"
 #include "tarn/kernels/cpu/masked_scatter.h"
@@ -62,6 +63,10 @@ void run(const ops::Gather& op, Views in, Views out) {
 }
 void run(const ops::GatherMatmul&, Views in, Views out) {
   gather_matmul(in[0], in[1], in[2], in[3], out[0]);
+}
+void run(const ops::Hadamard& op, Views in, Views out) {
+  const BufferRef scratch = BufferRef::allocate(size_t(hadamard_scratch_bytes(in[0], out[0])));
+  hadamard(in[0], op.scale, out[0], scratch.data());
 }
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
 void run(const ops::LogDeterminant&, Views in, Views out) {

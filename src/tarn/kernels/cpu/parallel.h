@@ -61,4 +61,22 @@ void parallel_large_ranges(int64_t size, int64_t grain, Body body) {
   });
 }
 
+// Memory for each time that a loop of parallel_ranges() is entered: once to begin with, once on
+// each thread, and once more if memory runs out. Shared by the threads of one loop.
+class LoopScratch {
+ public:
+  // Bytes for all of them, if each needs nbytes_each.
+  static int64_t nbytes(int64_t nbytes_each) { return nbytes_each * (num_threads() + 2); }
+
+  // Requires: `memory` has nbytes(nbytes_each) bytes.
+  LoopScratch(void* memory, int64_t nbytes_each)
+      : next_(static_cast<char*>(memory)), nbytes_each_(nbytes_each) {}
+
+  char* take() { return next_.fetch_add(nbytes_each_, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<char*> next_;
+  const int64_t nbytes_each_;
+};
+
 }  // namespace tarn::cpu

@@ -50,4 +50,11 @@ array block_masked_mm(array a, array b, int block_size,
                       std::optional<array> mask_lhs = std::nullopt,
                       std::optional<array> mask_rhs = std::nullopt, StreamOrDevice s = {});
 
+// Rows, along the last axis, of m 2^k elements, m being 1, 12, 20 or 28, multiplied by the
+// Kronecker product of Hadamard matrices of order m and 2^k and by `scale`, one over the root of
+// their length if there is none. That of order 2^k is Sylvester's, those of order 12, 20 and 28 are
+// Paley's and Williamson's. Of dtypes that are not floating: float32.
+array hadamard_transform(const array& a, std::optional<float> scale = std::nullopt,
+                         StreamOrDevice s = {});
+
 }  // namespace tarn
