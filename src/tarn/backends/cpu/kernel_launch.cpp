@@ -10,13 +10,13 @@
 #include "tarn/kernels/cpu/linalg.h"
 #include "tarn/kernels/cpu/masked_scatter.h"
 #include "tarn/kernels/cpu/matmul.h"
-#include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/norm.h"
+#include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/picked_matmul.h"
 #include "tarn/kernels/cpu/random.h"
 #include "tarn/kernels/cpu/reduce.h"
-#include "tarn/kernels/cpu/scan.h"
 #include "tarn/kernels/cpu/rope.h"
+#include "tarn/kernels/cpu/scan.h"
 #include "tarn/kernels/cpu/scatter.h"
 #include "tarn/kernels/cpu/search_sorted.h"
 #include "tarn/kernels/cpu/slice_update.h"
@@ -69,15 +69,15 @@ void run(const ops::Hadamard& op, Views in, Views out) {
   hadamard(in[0], op.scale, out[0], scratch.data());
 }
 void run(const ops::Inverse&, Views in, Views out) { inverse(in[0], out[0]); }
+void run(const ops::LayerNorm& op, Views in, Views out) {
+  layer_norm(in[0], op.has_weight ? &in[1] : nullptr, op.has_bias ? &in.back() : nullptr, op.eps,
+             out[0]);
+}
 void run(const ops::LogDeterminant&, Views in, Views out) {
   log_determinant(in[0], out[0], out[1]);
 }
 void run(const ops::Lu&, Views in, Views out) { lu(in[0], out[0], out[1], out[2]); }
 void run(const ops::LuFactor&, Views in, Views out) { lu_factor(in[0], out[0], out[1]); }
-void run(const ops::LayerNorm& op, Views in, Views out) {
-  layer_norm(in[0], op.has_weight ? &in[1] : nullptr, op.has_bias ? &in.back() : nullptr, op.eps,
-             out[0]);
-}
 void run(const ops::MaskedScatter&, Views in, Views out) {
   masked_scatter(in[0], in[1], in[2], out[0]);
 }
@@ -91,17 +91,17 @@ void run(const ops::RandomUniform& op, Views in, Views out) {
   random_uniform(op, in[0], in[1], in[2], out[0]);
 }
 void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
-void run(const ops::Scan& op, Views in, Views out) {
-  scan(op.op, in[0], op.axis, op.order, out[0]);
-}
-void run(const ops::Scatter& op, Views in, Views out) {
-  scatter(op.mode, in[0], in.subspan(1, op.axes.size()), op.axes, in.back(), out[0]);
 void run(const ops::RmsNorm& op, Views in, Views out) {
   rms_norm(in[0], in.size() > 1 ? &in[1] : nullptr, op.eps, out[0]);
 }
 void run(const ops::Rope& op, Views in, Views out) {
   rope(op, in[0], in[1], in.size() > 2 ? &in[2] : nullptr, out[0]);
 }
+void run(const ops::Scan& op, Views in, Views out) {
+  scan(op.op, in[0], op.axis, op.order, out[0]);
+}
+void run(const ops::Scatter& op, Views in, Views out) {
+  scatter(op.mode, in[0], in.subspan(1, op.axes.size()), op.axes, in.back(), out[0]);
 }
 void run(const ops::ScatterAxis& op, Views in, Views out) {
   scatter_axis(op.mode, in[0], in[1], op.axis, in[2], out[0]);
@@ -115,7 +115,11 @@ void run(const ops::SegmentedMatmul&, Views in, Views out) {
 void run(const ops::SliceUpdate& op, Views in, Views out) {
   slice_update(in[0], in[1], op.bounds, out[0]);
 }
-void run(const ops::Softmax& op, Views in, Views out) { softmax(in[0], op.axes, out[0]); }
+void run(const ops::Softmax& op, Views in, Views out) {
+  const BufferRef scratch =
+      BufferRef::allocate(size_t(softmax_scratch_bytes(in[0], op.axes, out[0])));
+  softmax(in[0], op.axes, out[0], scratch.data());
+}
 void run(const ops::Solve&, Views in, Views out) { solve(in[0], in[1], out[0]); }
 void run(const ops::SolveTriangular& op, Views in, Views out) {
   solve_triangular(in[0], in[1], op.upper, out[0]);

@@ -22,9 +22,14 @@ constexpr int64_t kBlock = BlockReader::kBlock;
 constexpr int64_t kScratchRow = 8 << 10;
 // Columns that are worth walking through row by row.
 constexpr int64_t kFewColumns = 16;
-// Of these as many at once as fill pages of memory, and so many of their rows as, with them, stay
-// in the second-level cache: they are walked through twice.
+// Of these at most so many at once, and fewer if with all of their rows, as they are computed in,
+// they fit into the tile; of those that do not fit, exponentials are computed twice.
 constexpr int64_t kColumns = 512;
+constexpr int64_t kTileBytes = 4 << 20;
+constexpr int64_t kFewTileColumns = 32;
+// Elements of arrays that are worth asking for one.
+constexpr int64_t kMinTiled = 64 << 10;
+// Exponentials that are added up before they are added to the sum of the others.
 constexpr int64_t kColumnRows = 128;
 
 // One set of dimensions of input and output at once.
@@ -84,20 +89,20 @@ class Softmax {
     streams_ = narrow_ == nullptr && out.nbytes() >= kStreamBytes;
   }
 
-  void run() const {
-    const bool is_line = reduced_.shape.size() == 1;
-    if (is_line && reduced_.inner_stride(1) == 1 &&
-        (narrow_ == nullptr || reduced_.size <= kScratchRow)) {
-      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) {
-        short_row(reader, scratch, from, to);
-      });
-    } else if (is_line && kept_.inner_stride(0) == 1 && kept_.inner_stride(1) == 1 &&
-               kept_.inner_dim() >= kFewColumns) {
-      for_each_column_block();
+  int64_t scratch_bytes() const {
+    return goes_by_columns() ? LoopScratch::nbytes(tile_bytes()) : 0;
+  }
+
+  // Requires: `scratch` has scratch_bytes() bytes.
+  void run(void* scratch) const {
+    if (has_short_rows()) {
+      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
+                          int64_t next) { short_row(reader, scratch, from, to, next); });
+    } else if (goes_by_columns()) {
+      for_each_column_block(scratch);
     } else {
-      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) {
-        any_row(reader, scratch, from, to);
-      });
+      for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
+                          int64_t) { any_row(reader, scratch, from, to); });
     }
   }
 
@@ -110,14 +115,38 @@ class Softmax {
   };
   struct ColumnScratch {
     alignas(64) E max[kColumns];
-    alignas(64) E old_max[kColumns];
     alignas(64) E sum[kColumns];
     alignas(64) E part[kColumns];
     alignas(64) E row[kColumns];
+    E* tile;  // all rows; null if that is too much
   };
+
+  bool is_line() const { return reduced_.shape.size() == 1; }
+  bool has_short_rows() const {
+    return is_line() && reduced_.inner_stride(1) == 1 &&
+           (narrow_ == nullptr || reduced_.size <= kScratchRow);
+  }
+  bool goes_by_columns() const {
+    return !has_short_rows() && is_line() && kept_.inner_stride(0) == 1 &&
+           kept_.inner_stride(1) == 1 && kept_.inner_dim() >= kFewColumns;
+  }
+
+  // Columns that are walked through together; whether all their rows fit into a tile.
+  int64_t columns() const {
+    const int64_t n = std::min(kept_.inner_dim(), kColumns);
+    return has_tile() ? std::min(n, kTileBytes / int64_t{sizeof(E)} / reduced_.size) : n;
+  }
+  bool has_tile() const {
+    return in_.size >= kMinTiled &&
+           reduced_.size <= kTileBytes / int64_t{sizeof(E)} / kFewTileColumns;
+  }
+  int64_t tile_bytes() const {
+    return has_tile() ? (columns() * reduced_.size * int64_t{sizeof(E)} + 63) / 64 * 64 : 0;
+  }
 
   char* out_at(int64_t offset) const { return out_.as<char>() + offset * out_.itemsize(); }
 
+  // Calls f(reader, scratch, where a row of the input is, of the output, where the next row is).
   template <class F>
   void for_each_row(F f) const {
     parallel_ranges(
@@ -128,8 +157,10 @@ class Softmax {
           StridedIndex<2> row(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
           for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
             row.seek(range.begin);
-            for (int64_t i = range.begin; i < range.end; ++i, row.next()) {
-              f(reader, scratch, row.offset(0), row.offset(1));
+            for (int64_t i = range.begin; i < range.end; ++i) {
+              const int64_t from = row.offset(0), to = row.offset(1);
+              row.next();
+              f(reader, scratch, from, to, i + 1 < range.end ? row.offset(0) : from);
             }
           }
           if (streams_) stream_fence();
@@ -138,10 +169,12 @@ class Softmax {
 
   // The output is contiguous. It holds the exponentials until their sum is known, or a row of
   // scratch memory does.
-  void short_row(BlockReader& reader, Scratch& scratch, int64_t from, int64_t to) const {
+  void short_row(BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
+                 int64_t next) const {
     const int64_t n = reduced_.size;
     const int64_t stride = reduced_.inner_stride(0);
-    const int64_t step = reader.reads_in_place(stride) ? n : kBlock;
+    const bool is_in_place = reader.reads_in_place(stride);
+    const int64_t step = is_in_place ? n : kBlock;
     const bool is_staged = n <= kScratchRow && (narrow_ != nullptr || streams_);
     E* const y = is_staged ? scratch.row : reinterpret_cast<E*>(out_at(to));
     E max = -std::numeric_limits<E>::infinity();
@@ -153,7 +186,7 @@ class Softmax {
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
       const void* x = reader.read_run(from + i * stride, stride, count);
-      sum += kernels_.exp_run(y + i, x, &max, size_t(count));
+      sum += kernels_.exp_run(y + i, x, &max, size_t(count), is_in_place ? in_.as<E>() + next : x);
     }
     scale(y, n, sum, scratch);
     if (is_staged) write(out_at(to), y, n);
@@ -172,10 +205,10 @@ class Softmax {
     for_each_block([&](int64_t, int64_t n, const void* x) { kernels_.max(&max, x, size_t(n)); });
     double sum = 0;
     for_each_block([&](int64_t, int64_t n, const void* x) {
-      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n));
+      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n), x);
     });
     for_each_block([&](int64_t begin, int64_t n, const void* x) {
-      kernels_.exp_run(scratch.row, x, &max, size_t(n));
+      kernels_.exp_run(scratch.row, x, &max, size_t(n), x);
       scale(scratch.row, n, sum, scratch);
       if (narrow_ != nullptr) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
       scatter(out_at(to), reduced_.dims(), reduced_.strides[1].data(), begin,
@@ -191,16 +224,18 @@ class Softmax {
     }
   }
 
-  void for_each_column_block() const {
+  void for_each_column_block(void* tiles) const {
     const int64_t width = kept_.inner_dim();
-    const int64_t columns = std::min(width, kColumns);
+    const int64_t columns = this->columns();
     const int64_t n_pieces = (width + columns - 1) / columns;
+    LoopScratch loop_scratch(tiles, tile_bytes());
     parallel_ranges(
         kept_.size / width * n_pieces,
         std::max<int64_t>(1, kElementsPerRange / (columns * reduced_.size)),
         [&](RangeQueue& queue) {
           BlockReader reader(in_, kElement);
           ColumnScratch scratch{};
+          if (has_tile()) scratch.tile = reinterpret_cast<E*>(loop_scratch.take());
           StridedIndex<2> first(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
           for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
             for (int64_t i = range.begin; i < range.end; ++i) {
@@ -214,44 +249,39 @@ class Softmax {
         });
   }
 
-  // Reads the input twice and computes exponentials twice, which takes less time than waiting for
-  // what was written in between.
   void column_block(BlockReader& reader, ColumnScratch& scratch, int64_t from, int64_t to,
                     int64_t columns) const {
     const size_t n = size_t(columns);
+    E* const tile = scratch.tile;
     const auto read_row = [&](int64_t i) {
       return reader.read_run(from + i * reduced_.inner_stride(0), 1, columns);
     };
     // Not -infinity: its difference to itself is no number.
     std::fill_n(scratch.max, n, std::numeric_limits<E>::lowest());
+    for (int64_t i = 0; i < reduced_.size; ++i) {
+      const void* const x = read_row(i);
+      kernels_.pairwise_max(scratch.max, scratch.max, x, nullptr, n);
+      if (tile != nullptr) std::memcpy(tile + i * columns, x, n * sizeof(E));
+    }
     std::fill_n(scratch.sum, n, E(0));
     for (int64_t begin = 0; begin < reduced_.size; begin += kColumnRows) {
-      add_rows(read_row, scratch, begin, std::min(begin + kColumnRows, reduced_.size), n);
+      std::fill_n(scratch.part, n, E(0));
+      for (int64_t i = begin; i < std::min(begin + kColumnRows, reduced_.size); ++i) {
+        E* const y = tile != nullptr ? tile + i * columns : scratch.row;
+        kernels_.exp_columns(y, tile != nullptr ? y : read_row(i), scratch.max, scratch.part, n);
+      }
+      kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
     }
     for (size_t i = 0; i < n; ++i) scratch.sum[i] = 1 / scratch.sum[i];
     for (int64_t i = 0; i < reduced_.size; ++i) {
-      kernels_.exp_columns(scratch.row, read_row(i), scratch.max, scratch.part, n);
-      kernels_.multiply(scratch.row, scratch.row, scratch.sum, nullptr, n);
-      write(out_at(to + i * reduced_.inner_stride(1)), scratch.row, columns);
+      E* y = tile + i * columns;
+      if (tile == nullptr) {
+        y = scratch.row;
+        kernels_.exp_columns(y, read_row(i), scratch.max, scratch.part, n);
+      }
+      kernels_.multiply(y, y, scratch.sum, nullptr, n);
+      write(out_at(to + i * reduced_.inner_stride(1)), y, columns);
     }
-  }
-
-  // Takes rows from begin to end into the maxima, and into the sums of exponentials of differences
-  // to these.
-  template <class ReadRow>
-  void add_rows(ReadRow read_row, ColumnScratch& scratch, int64_t begin, int64_t end,
-                size_t n) const {
-    std::copy_n(scratch.max, n, scratch.old_max);
-    for (int64_t i = begin; i < end; ++i) {
-      kernels_.pairwise_max(scratch.max, scratch.max, read_row(i), nullptr, n);
-    }
-    kernels_.exp_columns(scratch.row, scratch.old_max, scratch.max, scratch.part, n);
-    kernels_.multiply(scratch.sum, scratch.sum, scratch.row, nullptr, n);
-    std::fill_n(scratch.part, n, E(0));
-    for (int64_t i = begin; i < end; ++i) {
-      kernels_.exp_columns(scratch.row, read_row(i), scratch.max, scratch.part, n);
-    }
-    kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
   }
 
   // Writes n results to adjacent elements of the output.
@@ -276,12 +306,18 @@ class Softmax {
 
 }  // namespace
 
-void softmax(const View& in, std::span<const int> axes, const View& out) {
+int64_t softmax_scratch_bytes(const View& in, std::span<const int> axes, const View& out) {
+  if (in.size < kMinTiled) return 0;
+  return in.dtype == float64 ? Softmax<double>(in, axes, out).scratch_bytes()
+                             : Softmax<float>(in, axes, out).scratch_bytes();
+}
+
+void softmax(const View& in, std::span<const int> axes, const View& out, void* scratch) {
   if (in.size == 0) return;
   if (in.dtype == float64) {
-    Softmax<double>(in, axes, out).run();
+    Softmax<double>(in, axes, out).run(scratch);
   } else {
-    Softmax<float>(in, axes, out).run();
+    Softmax<float>(in, axes, out).run(scratch);
   }
 }
 

@@ -6,47 +6,72 @@ namespace tarn::HWY_NAMESPACE {
 
 namespace {
 
-// Calls f(from, to) for each pack of n elements; for the last, incomplete one on padded copies, so
-// that f is inlined once.
+constexpr size_t kPacks = 4;
+template <class E>
+constexpr size_t kGroup = kPacks* Pack<E>::kLanes;
+
+// Calls f(i, from, to) for each group of packs of n elements; for the last, incomplete one on
+// padded copies, so that f is inlined once.
 template <class E, class F>
-TARN_FN void for_each_pack(const E* x, E* out, size_t n, F f) {
-  constexpr size_t kLanes = Pack<E>::kLanes;
-  alignas(HWY_MAX_BYTES) E padded[kLanes];
-  for (size_t i = 0; i < n; i += kLanes) {
-    const bool is_whole = i + kLanes <= n;
+TARN_FN void for_each_group(const E* x, E* out, size_t n, F f) {
+  alignas(HWY_MAX_BYTES) E padded[kGroup<E>];
+  for (size_t i = 0; i < n; i += kGroup<E>) {
+    const bool is_whole = i + kGroup<E> <= n;
     const E* from = x + i;
     E* to = out + i;
     if (!is_whole) {
-      store(padded, Pack<E>(-__builtin_inff()));
-      copy_small(reinterpret_cast<unsigned char*>(padded),
-                 reinterpret_cast<const unsigned char*>(from), (n - i) * sizeof(E));
+      unrolled<kPacks>(
+          [&](auto k) { store(padded + k * Pack<E>::kLanes, Pack<E>(-__builtin_inff())); });
+      std::memcpy(padded, from, (n - i) * sizeof(E));
       from = to = padded;
     }
     f(i, from, to);
-    if (!is_whole) {
-      copy_small(reinterpret_cast<unsigned char*>(out + i),
-                 reinterpret_cast<const unsigned char*>(padded), (n - i) * sizeof(E));
-    }
+    if (!is_whole) std::memcpy(out + i, padded, (n - i) * sizeof(E));
+  }
+}
+
+// As exp(), of differences from a maximum: seldom is one so small that its exponential is not a
+// normal number. Requires: no number is positive.
+template <class E>
+TARN_FN void exp_each(Pack<E> (&x)[kPacks]) {
+  const Pack<E> low(std::is_same_v<E, float> ? -87 : -708);
+  Mask<E> is_normal = x[0] > low;
+  unrolled<kPacks>([&](auto k) { is_normal = is_normal & (x[k] > low); });
+  if (HWY_LIKELY(hn::AllTrue(typename Pack<E>::D(), is_normal.m))) {
+    unrolled<kPacks>([&](auto k) { x[k] = math::approx::exp_of_small(x[k]); });
+  } else {
+    unrolled<kPacks>([&](auto k) { x[k] = exp(x[k]); });
   }
 }
 
 template <class E>
-double exp_run(void* out, const void* x, const void* max, size_t n) {
+double exp_run(void* out, const void* x, const void* max, size_t n, const void* next) {
   // Dealt out over 256 bytes of lanes, added up in double after 64 rounds: as in isa/reduce.cpp,
   // for the same reasons.
   constexpr size_t kSums = 256 / sizeof(E);
   constexpr size_t kBlock = 64 * kSums;
   const Pack<E> shift(*static_cast<const E*>(max));
+  const char* line = static_cast<const char*>(next);
   double total = 0;
   for (size_t begin = 0; begin < n; begin += kBlock) {
     alignas(HWY_MAX_BYTES) E sums[kSums] = {};
-    for_each_pack(static_cast<const E*>(x) + begin, static_cast<E*>(out) + begin,
-                  HWY_MIN(n - begin, kBlock), [&](size_t i, const E* from, E* to) {
-                    const Pack<E> y = exp(load(from) - shift);
-                    store(to, y);
-                    E* const sum = sums + i % kSums;
-                    store(sum, load(sum) + y);  // lanes of padding add exp(-infinity) = 0
-                  });
+    for_each_group(
+        static_cast<const E*>(x) + begin, static_cast<E*>(out) + begin, HWY_MIN(n - begin, kBlock),
+        [&](size_t i, const E* from, E* to) {
+          Pack<E> y[kPacks];
+          unrolled<kPacks>([&](auto k) { y[k] = load(from + k * Pack<E>::kLanes) - shift; });
+          exp_each(y);
+          E* const sum = sums + i % kSums;
+          unrolled<kPacks>([&](auto k) {
+            constexpr size_t kAt = k * Pack<E>::kLanes;
+            store(to + kAt, y[k]);
+            // Lanes of padding add exp(-infinity) = 0.
+            store(sum + kAt, load(sum + kAt) + y[k]);
+          });
+          for (size_t k = 0; k < kGroup<E> * sizeof(E); k += 64, line += 64) {
+            __builtin_prefetch(line, 0, 2);
+          }
+        });
     for (E sum : sums) total += double(sum);
   }
   return total;
@@ -56,12 +81,20 @@ template <class E>
 void exp_columns(void* out, const void* x, const void* max, void* sum, size_t n) {
   const E* const shifts = static_cast<const E*>(max);
   E* const sums = static_cast<E*>(sum);
-  for_each_pack(static_cast<const E*>(x), static_cast<E*>(out), n,
-                [&](size_t i, const E* from, E* to) {
-                  const Pack<E> y = exp(load(from) - load(shifts + i));
-                  store(to, y);
-                  store(sums + i, load(sums + i) + y);
-                });
+  for_each_group(static_cast<const E*>(x), static_cast<E*>(out), n,
+                 [&](size_t i, const E* from, E* to) {
+                   Pack<E> y[kPacks];
+                   unrolled<kPacks>([&](auto k) {
+                     constexpr size_t kAt = k * Pack<E>::kLanes;
+                     y[k] = load(from + kAt) - load(shifts + i + kAt);
+                   });
+                   exp_each(y);
+                   unrolled<kPacks>([&](auto k) {
+                     constexpr size_t kAt = k * Pack<E>::kLanes;
+                     store(to + kAt, y[k]);
+                     store(sums + i + kAt, load(sums + i + kAt) + y[k]);
+                   });
+                 });
 }
 
 }  // namespace
