@@ -142,6 +142,23 @@ const std::vector<Row> kRows{
     on_squares("var_rows", reads(kSquare), 1, [](A a) { return var(a[0], 1); }),
     on_squares("softmax_rows", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 1); }),
     on_squares("softmax_columns", streams(2 * kSquare), 1, [](A a) { return softmax(a[0], 0); }),
+    on_squares("logsumexp_rows", reads(kSquare), 1, [](A a) { return logsumexp(a[0], 1); }),
+    {"layer_norm", streams(2 * kSquare),
+     [] {
+       return Arrays{square(), floats({4096}), floats({4096})};
+     },
+     [](A a) { return Arrays{fast::layer_norm(a[0], a[1], a[2], 1e-5f)}; }},
+    {"rms_norm", streams(2 * kSquare),
+     [] {
+       return Arrays{square(), floats({4096})};
+     },
+     [](A a) { return Arrays{fast::rms_norm(a[0], a[1], 1e-5f)}; }},
+    {"rope", streams(2 * kSquare),
+     [] {
+       return Arrays{floats({4, 32, 1024, 128})};
+     },
+     [](A a) { return Arrays{fast::rope(a[0], 128, false, 10000.0f, 1, 0)}; }},
+    on_squares("hadamard", streams(2 * kSquare), 1, [](A a) { return hadamard_transform(a[0]); }),
     on_squares("cumsum_rows", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 1); }),
     on_squares("cumsum_columns", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 0); }),
     {"sort", {}, [] { return Arrays{floats({1 << 24})}; }, [](A a) { return Arrays{sort(a[0])}; }},

@@ -58,6 +58,15 @@ def definite(n):
     return (a @ a.T + n * np.eye(n, dtype=np.float32),)
 
 
+def rotated(a):
+    """Rotary position embedding of the last axis in halves."""
+    half = a.shape[-1] // 2
+    angles = torch.arange(a.shape[-2])[:, None] * 10000.0 ** (-torch.arange(half) / half)
+    cosines, sines = torch.cos(angles), torch.sin(angles)
+    x, y = a[..., :half], a[..., half:]
+    return torch.cat([x * cosines - y * sines, y * cosines + x * sines], -1)
+
+
 both("add", square(count=2), lambda a, b: a + b)
 both("multiply_add", square(count=3), lambda a, b, c: a * b + c)
 both("add_transposed", square(count=2), lambda a, b: a + b.T)
@@ -83,6 +92,20 @@ both("argmax_rows", square(), lambda a: a.argmax(1))
 both("var_rows", square(), lambda a: a.var(1))
 row("softmax_rows", square(), None, lambda a: torch.softmax(a, 1))
 row("softmax_columns", square(), None, lambda a: torch.softmax(a, 0))
+row("logsumexp_rows", square(), None, lambda a: torch.logsumexp(a, 1))
+row(
+    "layer_norm",
+    lambda: (floats(4096, 4096), floats(4096), floats(4096)),
+    None,
+    lambda a, w, b: torch.nn.functional.layer_norm(a, (4096,), w, b, 1e-5),
+)
+row(
+    "rms_norm",
+    lambda: (floats(4096, 4096), floats(4096)),
+    None,
+    lambda a, w: a * torch.rsqrt(a.square().mean(-1, keepdim=True) + 1e-5) * w,
+)
+row("rope", lambda: (floats(4, 32, 1024, 128),), None, lambda a: rotated(a))
 both("cumsum_rows", square(), lambda a: a.cumsum(1))
 both("cumsum_columns", square(), lambda a: a.cumsum(0))
 row("sort", lambda: (floats(1 << 24),), np.sort, lambda a: torch.sort(a))
