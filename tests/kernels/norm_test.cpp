@@ -166,17 +166,21 @@ TEST(Norm, any_layout) {
   });
 }
 
-// Longer than a block, and more than is written by way of the caches.
+// Longer than a block; enough for several threads; more than is written by way of the caches.
 TEST(Norm, large_arrays) {
   std::mt19937 random(2);
-  for_each_float_type([&]<class T>(type_tag<T>) {
-    for (const Shape& shape : {Shape{3, 5001}, Shape{70'003}, Shape{2200, 1100}}) {
-      TestArray x(dtype_of<T>, shape);
-      fill_normal<T>(x, 0.5, 2, random);
-      ASSERT_NO_FATAL_FAILURE(check_norm<T>(Kind::layer, x, true, true, random));
-      ASSERT_NO_FATAL_FAILURE(check_norm<T>(Kind::rms, x, true, false, random));
+  const auto check = [&]<class T>(type_tag<T>, const Shape& shape) {
+    TestArray x(dtype_of<T>, shape);
+    fill_normal<T>(x, 0.5, 2, random);
+    check_norm<T>(Kind::layer, x, true, true, random);
+    check_norm<T>(Kind::rms, x, true, false, random);
+  };
+  for_each_float_type([&]<class T>(type_tag<T> type) {
+    for (const Shape& shape : {Shape{3, 5001}, Shape{70'003}, Shape{300, 700}}) {
+      ASSERT_NO_FATAL_FAILURE(check(type, shape));
     }
   });
+  ASSERT_NO_FATAL_FAILURE(check(type_tag<float>(), {2200, 1100}));
 }
 
 TEST(LayerNorm, a_large_mean_costs_no_digits) {

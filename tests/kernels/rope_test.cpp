@@ -135,9 +135,9 @@ TEST(Rope, any_layout) {
 // More positions, heads and angles than a unit of work takes; written past the caches.
 TEST(Rope, large_arrays) {
   std::mt19937 random(2);
-  const std::pair<Shape, int> cases[] = {{{2, 300, 64}, 64},      {{1, 3, 5, 2100}, 2092},
-                                         {{2, 90, 40, 130}, 128}, {{3, 9000, 1, 12}, 12},
-                                         {{2, 40, 512, 64}, 64},  {{1, 2, 1000, 1100}, 1024}};
+  const std::pair<Shape, int> cases[] = {{{2, 300, 64}, 64},       {{1, 3, 5, 2100}, 2092},
+                                         {{2, 90, 40, 130}, 128},  {{3, 9000, 1, 12}, 12},
+                                         {{1, 1, 2100, 1000}, 10}, {{1, 2, 60, 1100}, 1024}};
   for_each_float_type([&]<class T>(type_tag<T>) {
     for (const auto& [shape, dims] : cases) {
       ASSERT_NO_FATAL_FAILURE(check_shape<T>(shape, dims, false, random));
