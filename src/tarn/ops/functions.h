@@ -7,6 +7,7 @@
 // Arrays broadcast against each other, dtypes promote (promote_types).
 #pragma once
 
+#include "tarn/ops/functions/attention.h"
 #include "tarn/ops/functions/creation.h"
 #include "tarn/ops/functions/diagonals.h"
 #include "tarn/ops/functions/einsum.h"

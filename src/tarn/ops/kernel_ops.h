@@ -2,6 +2,7 @@
 // tables.
 #pragma once
 
+#include "tarn/ops/attention.h"
 #include "tarn/ops/creation.h"
 #include "tarn/ops/fast.h"
 #include "tarn/ops/fft.h"
@@ -24,6 +25,7 @@
   X(Arange)                \
   X(ArgReduce)             \
   X(ArgSort)               \
+  X(Attention)             \
   X(Cholesky)              \
   X(Concatenate)           \
   X(Determinant)           \

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "tarn/kernels/cpu/attention.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
 #include "tarn/kernels/cpu/fft.h"
@@ -40,6 +41,10 @@ void run(const ops::ArgReduce& op, Views in, Views out) {
 void run(const ops::ArgSort&, Views in, Views out) {
   const BufferRef scratch = BufferRef::allocate(size_t(argsort_scratch_bytes(in[0])));
   argsort(in[0], out[0], scratch.data());
+}
+void run(const ops::Attention& op, Views in, Views out) {
+  const BufferRef scratch = BufferRef::allocate(size_t(attention_scratch_bytes(in, out[0])));
+  attention(op, in, out[0], scratch.data());
 }
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
