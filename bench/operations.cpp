@@ -102,7 +102,18 @@ Row on_squares(const char* name, Need need, int n_squares, F work) {
           [=](const Arrays& a) { return Arrays{work(a)}; }};
 }
 
+// Queries, keys and values of 16 heads of 64.
+Arrays heads(int n_queries, int n_keys, Dtype dtype = float32) {
+  const Shape queries{1, 16, n_queries, 64}, keys{1, 16, n_keys, 64};
+  return {astype(floats(queries), dtype), astype(floats(keys), dtype), astype(floats(keys), dtype)};
+}
+
 using A = const Arrays&;
+
+array attend(A a, const char* mask_mode = "") {
+  return fast::scaled_dot_product_attention(a[0], a[1], a[2], 0.125f, mask_mode);
+}
+
 constexpr double kSquare = 64;  // MiB
 // Products of bfloat16 that the instructions for them do in the time of one of floats.
 constexpr double kBfloat16Speed = 2;
@@ -204,6 +215,20 @@ const std::vector<Row> kRows{
     product("matvec", reads(kSquare), {1, 4096}, {4096, 4096}),
     product("matvec_bf16", reads(kSquare / 2), {1, 4096}, {4096, 4096}, bfloat16),
     product("matmul_skinny", reads(kSquare), {16, 4096}, {4096, 4096}),
+    {"attention", computes(4e0 * 16 * 1024 * 1024 * 64), [] { return heads(1024, 1024); },
+     [](A a) { return Arrays{attend(a)}; }},
+    {"attention_causal", computes(2e0 * 16 * 1024 * 1024 * 64), [] { return heads(1024, 1024); },
+     [](A a) { return Arrays{attend(a, "causal")}; }},
+    {"attention_bf16",
+     {},
+     [] { return heads(1024, 1024, bfloat16); },
+     [](A a) { return Arrays{attend(a)}; }},
+    {"attention_bf16_causal",
+     {},
+     [] { return heads(1024, 1024, bfloat16); },
+     [](A a) { return Arrays{attend(a, "causal")}; }},
+    {"attention_decode", reads(2 * 16), [] { return heads(1, 4096); },
+     [](A a) { return Arrays{attend(a)}; }},
     {"cholesky",
      {},
      [] { return Arrays{definite(1024)}; },

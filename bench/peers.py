@@ -143,6 +143,26 @@ row(
     "bfloat16",
 )
 both("matmul_skinny", lambda: (floats(16, 4096), floats(4096, 4096)), lambda x, a: x @ a)
+
+
+def attention(q, k, v):
+    return torch.softmax(q @ k.transpose(-1, -2) * 0.125, -1) @ v
+
+
+def causal_attention(q, k, v):
+    later = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).triu(1)
+    scores = (q @ k.transpose(-1, -2) * 0.125).masked_fill(later, float("-inf"))
+    return torch.softmax(scores, -1) @ v
+
+
+def heads(queries, keys):
+    return lambda: (floats(1, 16, queries, 64), floats(1, 16, keys, 64), floats(1, 16, keys, 64))
+
+
+for suffix, dtype in ("", None), ("_bf16", "bfloat16"):
+    row("attention" + suffix, heads(1024, 1024), None, attention, dtype)
+    row("attention" + suffix + "_causal", heads(1024, 1024), None, causal_attention, dtype)
+row("attention_decode", heads(1, 4096), None, attention)
 row("cholesky", lambda: definite(1024), np.linalg.cholesky, lambda a: torch.linalg.cholesky(a))
 row("inv", lambda: definite(1024), np.linalg.inv, lambda a: torch.linalg.inv(a))
 row("qr", square(1024), np.linalg.qr, lambda a: torch.linalg.qr(a))
