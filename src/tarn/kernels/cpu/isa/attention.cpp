@@ -217,16 +217,26 @@ class PanelAttention {
     }
     if (t_.mask != nullptr) {
       load_bias(panel, block.first, n);
-      t_.mask_is_bool ? Loops::hide(bias_, n, scores_) : Loops::add_bias(bias_, n, scores_);
+      if (has_shared_bias(panel)) {
+        t_.mask_is_bool ? Loops::template hide<true>(rows_, n, scores_)
+                        : Loops::template add_bias<true>(rows_, n, scores_);
+      } else {
+        t_.mask_is_bool ? Loops::template hide<false>(bias_, n, scores_)
+                        : Loops::template add_bias<false>(bias_, n, scores_);
+      }
     }
     Loops::weigh(scores_, n, panel.max, panel.sum, shrink_);
     Loops::average(scores_, block.values, block.value_row, n, t_.value_dim, shrink_, panel.average);
   }
 
-  // The mask as [key][query].
+  // Whether all queries of a panel have the same mask.
+  bool has_shared_bias(const Panel& panel) const {
+    return panel.n_rows == 1 || (t_.mask_row == 0 && t_.mask_head == 0);
+  }
+
+  // The mask as [key][query] in bias_; a shared one as [key] in rows_.
   void load_bias(const Panel& panel, int64_t first, int64_t n) {
-    const bool is_shared = t_.mask_row == 0 && (t_.mask_head == 0 || panel.n_rows == 1);
-    const int64_t n_rows = is_shared ? 1 : panel.n_rows;
+    const int64_t n_rows = has_shared_bias(panel) ? 1 : panel.n_rows;
     for (int64_t i = 0; i < n_rows; ++i) {
       const int64_t row = panel.row + i;
       const int64_t offset =
@@ -238,12 +248,8 @@ class PanelAttention {
         widen_row(to, static_cast<const E*>(t_.mask) + offset, t_.mask_key, n);
       }
     }
-    if (!is_shared) {
-      return pack_panel(bias_, panel.width(), rows_, kAttentionKeys, 1, panel.n_rows, n);
-    }
-    for (int64_t key = 0; key < n; ++key) {
-      std::fill_n(bias_ + key * panel.width(), panel.width(), rows_[key]);
-    }
+    if (n_rows == 1) return;
+    pack_panel(bias_, panel.width(), rows_, kAttentionKeys, 1, n_rows, n);
   }
 
   void end_panel(const Panel& panel, const AttentionRows& to) const {

@@ -75,6 +75,15 @@ TARN_FN void in_steps(int64_t n, F f, int64_t i = 0) {
   if constexpr (kMax > 1) in_steps<kMax / 2>(n, f, i);
 }
 
+// exp(x) of x <= 0, and NaN of NaN. What would be subnormal is 0: such products take processors
+// long.
+template <class T>
+TARN_FN Pack<T> exp_of_negative(Pack<T> x) {
+  const Pack<T> low(sizeof(T) == 8 ? -708.0 : -87.0);
+  const Pack<T> y = math::approx::exp_of_small(select(x < low, low, x));
+  return select(x < low, Pack<T>(T(0)), y);
+}
+
 // Loops over a panel: kV vectors of queries.
 template <class P, int kV>
 struct PanelLoops {
@@ -141,15 +150,18 @@ struct PanelLoops {
       });
     }
   }
-  // bias: 0 where a key is seen, else -infinity. Unlike a sum, this hides NaN, too.
+  // bias: 0 where a key is seen, else -infinity; [key][query], or if it is shared by all queries
+  // [key]. Unlike a sum, this hides NaN, too.
+  template <bool kIsShared>
   static void hide(const T* bias, int64_t n, T* scores) {
-    for (int64_t i = 0; i < n * kV; ++i) {
-      const V b = load(bias, i);
-      store(hn::IfThenElse(hn::Eq(b, minus_infinity()), b, load(scores, i)), scores, i);
-    }
+    for_each_bias<kIsShared>(bias, n, scores, [](V score, V b) TARN_LAMBDA {
+      return hn::IfThenElse(hn::Eq(b, minus_infinity()), b, score);
+    });
   }
+  template <bool kIsShared>
   static void add_bias(const T* bias, int64_t n, T* scores) {
-    for (int64_t i = 0; i < n * kV; ++i) store(hn::Add(load(scores, i), load(bias, i)), scores, i);
+    for_each_bias<kIsShared>(bias, n, scores,
+                             [](V score, V b) TARN_LAMBDA { return hn::Add(score, b); });
   }
 
   // Makes weights exp(score - max) of the scores, kTerms keys beside each other, and takes them
@@ -169,11 +181,11 @@ struct PanelLoops {
       // The difference of infinities would be no number.
       const auto is_seen = hn::Not(hn::Eq(largest[v], minus_infinity()));
       largest[v] = hn::IfThenElseZero(is_seen, largest[v]);
-      store(exp(Pack<T>(before) - Pack<T>(largest[v])).v, shrink, v);
+      store(exp_of_negative(Pack<T>(before) - Pack<T>(largest[v])).v, shrink, v);
       sums[v] = hn::Zero(D());
     });
     const auto weight = [&](const T* row, auto v) TARN_LAMBDA {
-      const V w = exp(Pack<T>(load(row, v)) - Pack<T>(largest[v])).v;
+      const V w = exp_of_negative(Pack<T>(load(row, v)) - Pack<T>(largest[v])).v;
       sums[v] = hn::Add(sums[v], w);
       return w;
     };
@@ -218,6 +230,16 @@ struct PanelLoops {
   }
 
  private:
+  template <bool kIsShared, class F>
+  TARN_FN static void for_each_bias(const T* bias, int64_t n, T* scores, F f) {
+    for (int64_t i = 0; i < n; ++i, scores += kWidth) {
+      unrolled<kV>([&](auto v) TARN_LAMBDA {
+        const V b = kIsShared ? hn::Set(D(), bias[i]) : load(bias + i * kWidth, v);
+        store(f(load(scores, v), b), scores, v);
+      });
+    }
+  }
+
   TARN_FN static V minus_infinity() { return hn::Set(D(), -T(__builtin_inff())); }
 };
 
