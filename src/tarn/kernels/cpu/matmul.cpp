@@ -16,7 +16,7 @@ namespace tarn::cpu {
 namespace {
 
 // Tiles are made smaller until each thread has this many, but not for fewer multiplications each.
-constexpr int64_t kTilesPerThread = 4;
+constexpr int64_t kTilesPerThread = 8;
 constexpr int64_t kMinTileWork = 2 << 20;
 // Multiplications that are worth threads at whatever speed.
 constexpr int64_t kLargeWork = 32 << 20;
