@@ -108,6 +108,24 @@ Arrays heads(int n_queries, int n_keys, Dtype dtype = float32) {
   return {astype(floats(queries), dtype), astype(floats(keys), dtype), astype(floats(keys), dtype)};
 }
 
+// A convolution of images (8, size, size, channels) by square windows, to `size_out` places a side.
+struct Windows {
+  int size, channels, size_out, channels_out;
+  int taps, stride, padding, groups;
+};
+Row convolution(const char* name, Windows w) {
+  const Shape weight{w.channels_out, w.taps, w.taps, w.channels / w.groups};
+  const double places = 8.0 * w.size_out * w.size_out;
+  return {name, computes(2 * places * double(size_of_shape(weight))),
+          [=] {
+            return Arrays{floats({8, w.size, w.size, w.channels}), floats(weight)};
+          },
+          [=](const Arrays& a) {
+            return Arrays{
+                conv2d(a[0], a[1], {w.stride, w.stride}, {w.padding, w.padding}, {1, 1}, w.groups)};
+          }};
+}
+
 using A = const Arrays&;
 
 array attend(A a, const char* mask_mode = "") {
@@ -229,6 +247,10 @@ const std::vector<Row> kRows{
      [](A a) { return Arrays{attend(a, "causal")}; }},
     {"attention_decode", reads(2 * 16), [] { return heads(1, 4096); },
      [](A a) { return Arrays{attend(a)}; }},
+    convolution("conv2d_3x3", {56, 64, 56, 64, 3, 1, 1, 1}),
+    convolution("conv2d_1x1", {56, 64, 56, 256, 1, 1, 0, 1}),
+    convolution("conv2d_stem", {224, 3, 112, 64, 7, 2, 3, 1}),
+    convolution("conv2d_depthwise", {56, 64, 56, 64, 3, 1, 1, 64}),
     {"cholesky",
      {},
      [] { return Arrays{definite(1024)}; },

@@ -67,6 +67,20 @@ def rotated(a):
     return torch.cat([x * cosines - y * sines, y * cosines + x * sines], -1)
 
 
+def convolution(name, size, channels, channels_out, taps, stride=1, padding=0, groups=1):
+    """Images with their channels last, which PyTorch knows by their strides and is faster on."""
+
+    def data():
+        weight = floats(channels_out, taps, taps, channels // groups)
+        return floats(8, size, size, channels), weight
+
+    def work(x, w):
+        x, w = x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2)
+        return torch.conv2d(x, w, None, stride, padding, 1, groups)
+
+    row(name, data, None, work)
+
+
 both("add", square(count=2), lambda a, b: a + b)
 both("multiply_add", square(count=3), lambda a, b, c: a * b + c)
 both("add_transposed", square(count=2), lambda a, b: a + b.T)
@@ -143,6 +157,10 @@ row(
     "bfloat16",
 )
 both("matmul_skinny", lambda: (floats(16, 4096), floats(4096, 4096)), lambda x, a: x @ a)
+convolution("conv2d_3x3", 56, 64, 64, 3, padding=1)
+convolution("conv2d_1x1", 56, 64, 256, 1)
+convolution("conv2d_stem", 224, 3, 64, 7, stride=2, padding=3)
+convolution("conv2d_depthwise", 56, 64, 64, 3, padding=1, groups=64)
 
 
 def attention(q, k, v):

@@ -6,6 +6,21 @@
 
 // X(family, name, arguments, kinds of dtype, what it gives); a family is a header of functions/.
 #define TARN_COMPOSED_OPS(X)                                                                       \
+  X(conv, conv1d, "input, weight, stride=1, padding=0, dilation=1, groups=1", kFloatingKind,       \
+    "Convolutions along one axis.")                                                                \
+  X(conv, conv2d, "input, weight, stride=1, padding=0, dilation=1, groups=1", kFloatingKind,       \
+    "Convolutions along two axes.")                                                                \
+  X(conv, conv3d, "input, weight, stride=1, padding=0, dilation=1, groups=1", kFloatingKind,       \
+    "Convolutions along three axes.")                                                              \
+  X(conv, conv_transpose1d,                                                                        \
+    "input, weight, stride=1, padding=0, dilation=1, output_padding=0, groups=1", kFloatingKind,   \
+    "Transposed convolutions along one axis.")                                                     \
+  X(conv, conv_transpose2d,                                                                        \
+    "input, weight, stride=1, padding=0, dilation=1, output_padding=0, groups=1", kFloatingKind,   \
+    "Transposed convolutions along two axes.")                                                     \
+  X(conv, conv_transpose3d,                                                                        \
+    "input, weight, stride=1, padding=0, dilation=1, output_padding=0, groups=1", kFloatingKind,   \
+    "Transposed convolutions along three axes.")                                                   \
   X(creation, bartlett, "M", kFloatingKind, "A triangular window.")                                \
   X(creation, blackman, "M", kFloatingKind, "A window of two cosines.")                            \
   X(creation, full, "shape, vals, dtype=None", kAllKinds, "Values broadcast to a shape.")          \

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "tarn/ops/functions/attention.h"
+#include "tarn/ops/functions/conv.h"
 #include "tarn/ops/functions/creation.h"
 #include "tarn/ops/functions/diagonals.h"
 #include "tarn/ops/functions/einsum.h"

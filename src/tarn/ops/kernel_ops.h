@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tarn/ops/attention.h"
+#include "tarn/ops/conv.h"
 #include "tarn/ops/creation.h"
 #include "tarn/ops/fast.h"
 #include "tarn/ops/fft.h"
@@ -28,6 +29,7 @@
   X(Attention)             \
   X(Cholesky)              \
   X(Concatenate)           \
+  X(Convolution)           \
   X(Determinant)           \
   X(DynamicSlice)          \
   X(DynamicSliceUpdate)    \

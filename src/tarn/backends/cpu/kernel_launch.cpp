@@ -1,8 +1,10 @@
 #include "tarn/backends/cpu/kernel_launch.h"
 
+#include <memory>
 #include <type_traits>
 
 #include "tarn/kernels/cpu/attention.h"
+#include "tarn/kernels/cpu/conv.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
 #include "tarn/kernels/cpu/fft.h"
@@ -48,6 +50,12 @@ void run(const ops::Attention& op, Views in, Views out) {
 }
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
+void run(const ops::Convolution& op, Views in, Views out) {
+  convolve(op, in[0], in[1], out[0], [](int64_t nbytes) {
+    const auto buffer = std::make_shared<BufferRef>(BufferRef::allocate(size_t(nbytes)));
+    return std::shared_ptr<void>(buffer, buffer->data());
+  });
+}
 void run(const ops::Determinant&, Views in, Views out) { determinant(in[0], out[0]); }
 void run(const ops::DynamicSlice& op, Views in, Views out) {
   dynamic_slice(in[0], in[1], op.axes, out[0]);

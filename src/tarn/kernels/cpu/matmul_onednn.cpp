@@ -1,52 +1,13 @@
 #include "tarn/kernels/cpu/matmul_onednn.h"
 
-#include <dnnl.h>
-#include <dnnl_debug.h>
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
 #include <cassert>
-#include <dnnl.hpp>
 #include <memory>
-#include <new>
-#include <stdexcept>
-#include <string_view>
 
-#include "tarn/kernels/cpu/kernel_table.h"
-
-// Of GNU OpenMP, which Debian's oneDNN runs on. Not from <omp.h>, which clang does not find.
-extern "C" {
-int omp_get_max_threads();
-void omp_set_num_threads(int n);
-}
+#include "tarn/kernels/cpu/onednn.h"
 
 namespace tarn::cpu {
 
 namespace {
-
-// oneDNN spreads work over OpenMP's threads. Ours are oneTBB's: each tile is multiplied by the one
-// thread that asks for it. OpenMP's setting belongs to the calling thread, which may be the user's.
-class OneOpenMpThread {
- public:
-  OneOpenMpThread() : before_(omp_get_max_threads()) {
-    if (before_ != 1) omp_set_num_threads(1);
-  }
-  ~OneOpenMpThread() {
-    if (before_ != 1) omp_set_num_threads(before_);
-  }
-  OneOpenMpThread(const OneOpenMpThread&) = delete;
-  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
-
- private:
-  const int before_;
-};
-
-// TARN_ISA holds for oneDNN, too. It refuses if it has been used before in this process; then it
-// keeps the instruction set it has chosen.
-void limit_instruction_set() {
-  if (std::string_view(kernels().isa) == "avx2") dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2);
-}
 
 struct BlasOperand {
   char order;  // 'N': rows are adjacent elements; 'T': columns are
@@ -65,20 +26,10 @@ BlasOperand blas_operand(int64_t row_stride, int64_t col_stride, int64_t rows, i
 BlasOperand blas_a(const MatmulTile& t) { return blas_operand(t.a_row, t.a_col, t.m, t.k); }
 BlasOperand blas_b(const MatmulTile& t) { return blas_operand(t.b_row, t.b_col, t.k, t.n); }
 
-void throw_unless_ok(dnnl_status_t status) {
-  if (status == dnnl_success) return;
-  if (status == dnnl_out_of_memory) throw std::bad_alloc();
-  throw std::runtime_error(fmt::format("[matmul] oneDNN reports {}", dnnl_status2str(status)));
-}
-
 }  // namespace
 
 bool onednn_is_faster(Dtype dtype) {
-  static const bool has_amx = [] {
-    limit_instruction_set();
-    return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
-  }();
-  return dtype == bfloat16 && has_amx;
+  return dtype == bfloat16 && onednn_isa() == dnnl_cpu_isa_avx512_core_amx;
 }
 
 bool onednn_takes(const MatmulTile& tile) { return blas_a(tile).ok && blas_b(tile).ok; }
@@ -86,7 +37,7 @@ bool onednn_takes(const MatmulTile& tile) { return blas_a(tile).ok && blas_b(til
 void onednn_multiply_bfloat16(const MatmulTile& t) try {
   using dnnl::memory;
   const OneOpenMpThread one_thread;
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  const dnnl::engine& engine = onednn_engine();
   const auto matrix = [](int64_t rows, int64_t cols, const BlasOperand& layout) {
     assert(layout.ok);
     const memory::dims strides =
@@ -114,7 +65,7 @@ void onednn_multiply_bfloat16(const MatmulTile& t) try {
                {DNNL_ARG_SCRATCHPAD, bind(product.scratchpad_desc(), scratch.get())}});
   stream.wait();
 } catch (const dnnl::error& e) {
-  throw_unless_ok(e.status);
+  throw_unless_ok(e.status, "matmul");
 }
 
 }  // namespace tarn::cpu
