@@ -7,7 +7,6 @@
 #include "tarn/kernels/cpu/conv_onednn.h"
 #include "tarn/kernels/cpu/conv_packed.h"
 #include "tarn/kernels/cpu/creation.h"
-#include "tarn/kernels/cpu/matmul.h"
 
 namespace tarn::cpu {
 
@@ -57,31 +56,6 @@ void crop(ConvProblem& p) {
   }
 }
 
-// A single tap that is moved in even steps through the input, and the output with it: the problem
-// is a product of two matrices.
-bool multiplied(const ConvProblem& p) {
-  if (p.groups != 1 || p.taps() != 1) return false;
-  Shape shape{static_cast<ShapeElem>(p.images)};
-  Strides strides[2] = {{p.in_image}, {p.out_image}};
-  for (const ConvAxis& axis : p.axes) {
-    if (axis.low != 0 || axis.reach() > axis.in) return false;
-    shape.push_back(static_cast<ShapeElem>(axis.out));
-    strides[0].push_back(axis.in_step * axis.stride);
-    strides[1].push_back(axis.out_step);
-  }
-  collapse_dims(shape, strides);
-  if (shape.size() > 1 || (shape.size() == 1 && strides[1][0] != p.out_channels)) return false;
-
-  const auto rows = shape.empty() ? ShapeElem{1} : shape[0];
-  const auto inner = static_cast<ShapeElem>(p.in_channels);
-  const auto columns = static_cast<ShapeElem>(p.out_channels);
-  const Layout a{{rows, inner}, {shape.empty() ? 0 : strides[0][0], p.in_channel}};
-  const Layout b{{inner, columns}, {p.weight_in, p.weight_out}};
-  const Layout to = row_major({rows, columns});
-  matmul(view_of(a, p.in, p.dtype), view_of(b, p.weights, p.dtype), view_of(to, p.out, p.dtype));
-  return true;
-}
-
 void convolve_phase(ConvProblem p, const AllocateScratch& allocate) {
   crop(p);
   if (size_of_shape(input_layout(p).shape) == 0 || p.depth() == 0) {
@@ -89,8 +63,7 @@ void convolve_phase(ConvProblem p, const AllocateScratch& allocate) {
     return fill(&zero, view_of(output_layout(p), p.out, p.dtype));
   }
   if (p.groups > 1 && p.in_channels == 1) return convolve_depthwise(p, allocate);
-  if (multiplied(p) || convolved_by_onednn(p, allocate)) return;
-  convolve_packed(p, allocate);
+  if (!convolved_by_onednn(p, allocate)) convolve_packed(p, allocate);
 }
 
 // The convolution of the dilated input; channels of the output are those of `out`.

@@ -8,8 +8,9 @@ namespace {
 
 using cpu::DepthwiseRun;
 
-// So many places share a load of the weights.
+// So many places share a load of the weights, and vectors of channels the walk over the taps.
 constexpr int kPlaces = 4;
+constexpr int kVectors = 2;
 
 template <class E>
 TARN_FN const E* weights_of(const DepthwiseRun& run, int64_t line) {
@@ -21,33 +22,43 @@ TARN_FN const E* input_of(const DepthwiseRun& run, int64_t line, int64_t place) 
   return static_cast<const E*>(run.in[line]) + run.first_in + place * run.in_place_step;
 }
 
-template <class E, int kN>
+template <class E, int kN, int kV>
 TARN_FN void sum_taps(const DepthwiseRun& run, int64_t place, int64_t channel) {
   using T = ComputeOf<E>;
   const hn::ScalableTag<T> d;
-  hn::Vec<hn::ScalableTag<T>> sums[kN];
-  unrolled<kN>([&](auto i) { sums[i] = hn::Zero(d); });
+  constexpr int64_t kLanes = kElementsPerPack<E>;
+  hn::Vec<hn::ScalableTag<T>> sums[kN][kV];
+  unrolled<kN>([&](auto i) { unrolled<kV>([&](auto v) { sums[i][v] = hn::Zero(d); }); });
   for (int64_t line = 0; line < run.n_lines; ++line) {
     const E* weights = weights_of<E>(run, line) + channel;
     const E* in = input_of<E>(run, line, place) + channel;
     for (int64_t t = 0; t < run.n_taps; ++t, weights += run.weight_step, in += run.in_step) {
-      const auto weight = load_lanes(d, weights);
-      unrolled<kN>([&](auto i) {
-        sums[i] = hn::MulAdd(load_lanes(d, in + int64_t(i) * run.in_place_step), weight, sums[i]);
+      unrolled<kV>([&](auto v) {
+        const auto weight = load_lanes(d, weights + v * kLanes);
+        unrolled<kN>([&](auto i) {
+          const E* const from = in + int64_t(i) * run.in_place_step + v * kLanes;
+          sums[i][v] = hn::MulAdd(load_lanes(d, from), weight, sums[i][v]);
+        });
       });
     }
   }
   E* const out = static_cast<E*>(run.out) + place * run.out_place_step + channel;
-  unrolled<kN>([&](auto i) { store(out + int64_t(i) * run.out_place_step, Pack<T>(sums[i])); });
+  unrolled<kN>([&](auto i) {
+    unrolled<kV>([&](auto v) {
+      store(out + int64_t(i) * run.out_place_step + v * kLanes, Pack<T>(sums[i][v]));
+    });
+  });
 }
 
 // The last vector overlaps the one before it, so that none is incomplete.
 template <class E, int kN>
 void sum_channels(const DepthwiseRun& run, int64_t place) {
   constexpr int64_t kLanes = kElementsPerPack<E>;
-  for (int64_t channel = 0; channel < run.n_channels; channel += kLanes) {
-    sum_taps<E, kN>(run, place, HWY_MIN(channel, run.n_channels - kLanes));
-  }
+  int64_t channel = 0;
+  for (; channel + kVectors * kLanes <= run.n_channels; channel += kVectors * kLanes)
+    sum_taps<E, kN, kVectors>(run, place, channel);
+  for (; channel < run.n_channels; channel += kLanes)
+    sum_taps<E, kN, 1>(run, place, HWY_MIN(channel, run.n_channels - kLanes));
 }
 
 // For fewer channels than a vector has lanes.
