@@ -2,6 +2,8 @@
 
 #include "tarn/base/error.h"
 #include "tarn/ops/build.h"
+#include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/elementwise.h"
 #include "tarn/ops/functions/shape.h"
 
 namespace tarn {
@@ -26,6 +28,16 @@ IndexArrays index_arrays(const array& a, const std::vector<array>& indices,
   }
   for (array& index : result.arrays) index = broadcast_to(index, result.shape, s);
   return result;
+}
+
+array matrix_indices(const std::optional<array>& given, const array& matrices, const char* op,
+                     StreamOrDevice s) {
+  if (!given) {
+    Shape batch = without_last(matrices.shape(), 2);
+    return reshape(arange(double(size_of_shape(batch)), int64, s), batch, s);
+  }
+  check_indices(*given, op);
+  return astype(*given, int64, s);
 }
 
 std::vector<int> dynamic_slice_axes(const array& a, const array& start, std::vector<int> axes,

@@ -2,6 +2,7 @@
 // std::invalid_argument, with the name of the function.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "tarn/graph/array.h"
@@ -19,6 +20,10 @@ struct IndexArrays {
 // One array for each of the axes of `a`, which are distinct and not negative.
 IndexArrays index_arrays(const array& a, const std::vector<array>& indices,
                          const std::vector<int>& axes, const char* op, StreamOrDevice s);
+
+// Those given, as int64, or the numbers of all matrices, in the shape of their leading axes.
+array matrix_indices(const std::optional<array>& given, const array& matrices, const char* op,
+                     StreamOrDevice s);
 
 // The axes counted from the front. `start` has an index for each, in a vector or a scalar.
 std::vector<int> dynamic_slice_axes(const array& a, const array& start, std::vector<int> axes,

@@ -3,6 +3,7 @@
 #include "tarn/base/error.h"
 #include "tarn/ops/build.h"
 #include "tarn/ops/functions.h"
+#include "tarn/ops/index_arguments.h"
 #include "tarn/ops/kernel_ops.h"
 
 namespace tarn {
@@ -26,17 +27,6 @@ Dtype product_dtype(const array& a, const array& b, const char* op) {
 void check_inner_dimensions(const array& a, const array& b, const char* op) {
   check(a.ndim() >= 2 && b.ndim() >= 2 && a.shape(-1) == b.shape(-2), op,
         "inner dimensions of shapes {} and {} differ.", a.shape(), b.shape());
-}
-
-// Those given, or the numbers of all matrices.
-array matrix_indices(const std::optional<array>& given, const array& matrices, StreamOrDevice s) {
-  if (!given) {
-    Shape batch = without_last(matrices.shape(), 2);
-    return reshape(arange(double(size_of_shape(batch)), int64, s), batch, s);
-  }
-  check(issubdtype(given->dtype(), integer), "gather_mm", "indices must be integers, got {}.",
-        given->dtype());
-  return astype(*given, int64, s);
 }
 
 }  // namespace
@@ -64,7 +54,8 @@ array gather_mm(array a, array b, std::optional<array> lhs_indices,
   if (!lhs_indices && !rhs_indices) return matmul(a, b, s);
   Dtype dtype = product_dtype(a, b, "gather_mm");
   check_inner_dimensions(a, b, "gather_mm");
-  array left = matrix_indices(lhs_indices, a, s), right = matrix_indices(rhs_indices, b, s);
+  array left = matrix_indices(lhs_indices, a, "gather_mm", s);
+  array right = matrix_indices(rhs_indices, b, "gather_mm", s);
   Shape shape = broadcast_shapes(left.shape(), right.shape());
   left = broadcast_to(left, shape, s);
   right = broadcast_to(right, shape, s);

@@ -7,66 +7,16 @@
 
 #include "tarn/base/failure.h"
 #include "tarn/base/layout.h"
-#include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/matmul.h"
 #include "tarn/kernels/cpu/matrix_batch.h"
 #include "tarn/kernels/cpu/parallel.h"
+#include "tarn/kernels/cpu/picked_matrices.h"
 
 namespace tarn::cpu {
 
 namespace {
 
-std::vector<int64_t> dense_indices(const View& view) {
-  std::vector<int64_t> indices(static_cast<size_t>(view.size));
-  const Strides strides = row_major_strides(Shape(view.shape, view.shape + view.ndim));
-  copy(view, {indices.data(), view.shape, strides.data(), view.ndim, view.dtype, view.size});
-  return indices;
-}
-
-// The picked matrices in the order of the products.
-std::vector<View> pick_matrices(const View& view, const View& indices, const char* side) {
-  const MatrixBatch matrices(view);
-  std::vector<View> picked;
-  picked.reserve(static_cast<size_t>(indices.size));
-  for (const int64_t index : dense_indices(indices)) {
-    const int64_t i = index < 0 ? index + matrices.size() : index;
-    if (i < 0 || i >= matrices.size()) {
-      throw OperationError(FailureKind::index,
-                           fmt::format("[gather_mm] {} index {} is out of bounds for {} matrices",
-                                       side, index, matrices.size()));
-    }
-    picked.push_back(matrices[i]);
-  }
-  return picked;
-}
-
-int64_t bytes_between(const View& first, const View& second) {
-  return second.as<char>() - first.as<char>();
-}
-
-// Products that follow each other, have one right side, and left sides at even distances: one
-// product with a taller left side.
-struct Run {
-  int64_t begin, end;
-};
-
-std::vector<Run> find_runs(const std::vector<View>& a, const std::vector<View>& b) {
-  std::vector<Run> runs;
-  for (int64_t i = 0; i < static_cast<int64_t>(a.size()); ++i) {
-    if (!runs.empty() && b[i].data == b[i - 1].data) {
-      Run& run = runs.back();
-      const int64_t distance = bytes_between(a[i - 1], a[i]);
-      if (distance == bytes_between(a[run.begin], a[run.begin + 1])) {
-        run.end = i + 1;
-        continue;
-      }
-    }
-    runs.push_back({i, i + 1});
-  }
-  return runs;
-}
-
-void multiply_run(const Run& run, const std::vector<View>& a, const std::vector<View>& b,
+void multiply_run(const PickedRun& run, const std::vector<View>& a, const std::vector<View>& b,
                   const MatrixBatch& to) {
   const auto n = static_cast<int32_t>(run.end - run.begin);
   const auto stacked = [&](const View& first, int64_t distance, Shape& shape, Strides& strides) {
@@ -97,10 +47,10 @@ View part(const View& matrix, int axis, int64_t begin, Shape& shape) {
 
 void gather_matmul(const View& a, const View& b, const View& a_indices, const View& b_indices,
                    const View& to) {
-  const std::vector<View> left = pick_matrices(a, a_indices, "left");
-  const std::vector<View> right = pick_matrices(b, b_indices, "right");
+  const std::vector<View> left = pick_matrices(a, a_indices, "gather_mm", "left");
+  const std::vector<View> right = pick_matrices(b, b_indices, "gather_mm", "right");
   const MatrixBatch products(to);
-  const std::vector<Run> runs = find_runs(left, right);
+  const std::vector<PickedRun> runs = find_runs(left, right);
   parallel_ranges(static_cast<int64_t>(runs.size()), 1, [&](RangeQueue& queue) {
     for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
       for (int64_t i = range.begin; i < range.end; ++i) {
