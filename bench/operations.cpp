@@ -95,6 +95,17 @@ Row square_product(const char* name, int n, double speed = 1, Dtype dtype = floa
   return product(name, computes(2.0 / speed * n * n * n), {n, n}, {n, n}, dtype);
 }
 
+// x of n_rows rows and a quantized square; their product.
+Row on_quantized_square(const char* name, Need need, int n_rows, Dtype dtype) {
+  return {name, need,
+          [=] {
+            Arrays data = quantize(astype(square(), dtype));
+            data.push_back(astype(floats({n_rows, 4096}), dtype));
+            return data;
+          },
+          [](const Arrays& a) { return Arrays{quantized_matmul(a[3], a[0], a[1], a[2])}; }};
+}
+
 // Work on one, two or three squares of 4096 × 4096 floats.
 template <class F>
 Row on_squares(const char* name, Need need, int n_squares, F work) {
@@ -251,6 +262,14 @@ const std::vector<Row> kRows{
     convolution("conv2d_1x1", {56, 64, 56, 256, 1, 1, 0, 1}),
     convolution("conv2d_stem", {224, 3, 112, 64, 7, 2, 3, 1}),
     convolution("conv2d_depthwise", {56, 64, 56, 64, 3, 1, 1, 64}),
+    {"quantize", streams(1.25 * kSquare), [] { return Arrays{square()}; },
+     [](A a) { return quantize(a[0]); }},
+    {"dequantize", streams(1.25 * kSquare), [] { return quantize(square()); },
+     [](A a) { return Arrays{dequantize(a[0], a[1], a[2])}; }},
+    on_quantized_square("quantized_matvec", reads(10), 1, float32),
+    on_quantized_square("quantized_matvec_bf16", reads(9), 1, bfloat16),
+    on_quantized_square("quantized_skinny", reads(10), 16, float32),
+    on_quantized_square("quantized_matmul_128", computes(2e0 * 128 * 4096 * 4096), 128, float32),
     {"cholesky",
      {},
      [] { return Arrays{definite(1024)}; },

@@ -97,6 +97,10 @@
   X(matmul, outer, "a, b", kAllKinds, "Products of all elements of two vectors.")                  \
   X(matmul, tensordot, "a, b, axes=2", kInexactKinds, "Products over several axes.")               \
   X(matmul, vecdot, "a, b, axis=-1", kAllKinds, "Dot products along an axis.")                     \
+  X(quantized, gather_qqmm, "x, w, scales_w=None, lhs_indices=None, rhs_indices=None",             \
+    kFloatingKind, "Products of quantized matrices that indices pick.")                            \
+  X(quantized, qqmm, "x, w, w_scales=None, group_size=None, bits=None, mode=\"nvfp4\"",            \
+    kFloatingKind, "Products of two quantized matrices.")                                          \
   X(random, bernoulli, "p=0.5, shape=None, key=None", kBoolKind, "True with a probability.")       \
   X(random, bits, "shape, width=4, key=None", kUnsignedKind, "Random bits.")                       \
   X(random, categorical, "logits, axis=-1, shape=None, key=None", kUnsignedKind,                   \

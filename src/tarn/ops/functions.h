@@ -19,6 +19,7 @@
 #include "tarn/ops/functions/indexing.h"
 #include "tarn/ops/functions/linalg.h"
 #include "tarn/ops/functions/matmul.h"
+#include "tarn/ops/functions/quantized.h"
 #include "tarn/ops/functions/random.h"
 #include "tarn/ops/functions/rearrange.h"
 #include "tarn/ops/functions/reduce.h"

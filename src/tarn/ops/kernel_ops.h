@@ -13,6 +13,7 @@
 #include "tarn/ops/matmul.h"
 #include "tarn/ops/op.h"
 #include "tarn/ops/pad.h"
+#include "tarn/ops/quantized.h"
 #include "tarn/ops/random.h"
 #include "tarn/ops/reduce.h"
 #include "tarn/ops/scan.h"
@@ -31,6 +32,7 @@
   X(Concatenate)           \
   X(Convolution)           \
   X(Determinant)           \
+  X(Dequantize)            \
   X(DynamicSlice)          \
   X(DynamicSliceUpdate)    \
   X(Eig)                   \
@@ -39,6 +41,7 @@
   X(Fft)                   \
   X(Gather)                \
   X(GatherMatmul)          \
+  X(GatherQuantizedMatmul) \
   X(Hadamard)              \
   X(Inverse)               \
   X(LayerNorm)             \
@@ -49,6 +52,8 @@
   X(Matmul)                \
   X(Pad)                   \
   X(Qr)                    \
+  X(Quantize)              \
+  X(QuantizedMatmul)       \
   X(RandomBits)            \
   X(RandomUniform)         \
   X(Reduce)                \

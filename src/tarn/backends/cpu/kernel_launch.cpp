@@ -16,6 +16,8 @@
 #include "tarn/kernels/cpu/norm.h"
 #include "tarn/kernels/cpu/pad.h"
 #include "tarn/kernels/cpu/picked_matmul.h"
+#include "tarn/kernels/cpu/quantize.h"
+#include "tarn/kernels/cpu/quantized_matmul.h"
 #include "tarn/kernels/cpu/random.h"
 #include "tarn/kernels/cpu/reduce.h"
 #include "tarn/kernels/cpu/rope.h"
@@ -56,6 +58,11 @@ void run(const ops::Convolution& op, Views in, Views out) {
     return std::shared_ptr<void>(buffer, buffer->data());
   });
 }
+void run(const ops::Dequantize& op, Views in, Views out) {
+  const bool is_affine = op.format.mode == QuantizationMode::Affine;
+  dequantize(op.format, in[0], in[1], is_affine ? &in[2] : nullptr,
+             op.has_global_scale ? &in.back() : nullptr, out[0]);
+}
 void run(const ops::Determinant&, Views in, Views out) { determinant(in[0], out[0]); }
 void run(const ops::DynamicSlice& op, Views in, Views out) {
   dynamic_slice(in[0], in[1], op.axes, out[0]);
@@ -76,6 +83,10 @@ void run(const ops::Gather& op, Views in, Views out) {
 }
 void run(const ops::GatherMatmul&, Views in, Views out) {
   gather_matmul(in[0], in[1], in[2], in[3], out[0]);
+}
+void run(const ops::GatherQuantizedMatmul& op, Views in, Views out) {
+  gather_quantized_matmul(op.format, op.transpose, in[0], in.subspan(1, in.size() - 3),
+                          in[in.size() - 2], in.back(), out[0]);
 }
 void run(const ops::Hadamard& op, Views in, Views out) {
   const BufferRef scratch = BufferRef::allocate(size_t(hadamard_scratch_bytes(in[0], out[0])));
@@ -99,6 +110,13 @@ void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
 }
 void run(const ops::Qr&, Views in, Views out) { qr(in[0], out[0], out[1]); }
+void run(const ops::Quantize& op, Views in, Views out) {
+  quantize(op.format, in[0], in.size() > 1 ? &in[1] : nullptr, out[0], out[1],
+           out.size() > 2 ? &out[2] : nullptr);
+}
+void run(const ops::QuantizedMatmul& op, Views in, Views out) {
+  quantized_matmul(op.format, op.transpose, in[0], in.subspan(1), out[0]);
+}
 void run(const ops::RandomBits&, Views in, Views out) { random_bits(in[0], out[0]); }
 void run(const ops::RandomUniform& op, Views in, Views out) {
   random_uniform(op, in[0], in[1], in[2], out[0]);

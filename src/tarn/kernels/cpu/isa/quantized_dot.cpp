@@ -1,0 +1,287 @@
+// Few rows of x times rows of codes.
+//
+// A step takes as many codes as fill the 32-bit lanes of a pack: each lane has some that follow
+// each other, of one group. One shift then brings the next code of all lanes into place, so that a
+// code costs no more than the shift, the conversion and the product. x is put into that order
+// beforehand. Scales are applied to the sums of a step, biases to the sums of the groups of x.
+#include <cmath>
+
+#include "tarn/kernels/cpu/isa/quantized_codes.h"
+
+namespace tarn::HWY_NAMESPACE {
+
+namespace {
+
+using cpu::kDotDepth;
+using cpu::QuantizedDot;
+
+// Rows of codes and of x that are multiplied at once: the sums of two rows by four, twice, are half
+// of AVX-512's registers.
+constexpr int kRows = 2;
+constexpr int kXRows = HWY_MAX_BYTES == 64 ? 4 : 2;
+
+constexpr int64_t kMinGroup = 16;
+constexpr int64_t kMaxGroups = kDotDepth / kMinGroup;
+
+// How the codes of a step lie in the lanes.
+template <CodeKind kKind>
+struct LaneOrder {
+  static constexpr int kBits = cpu::bits_of(kKind);
+  static constexpr int kPerLane = kBits == 2 ? 16 : kBits <= 4 ? 8 : 4;
+  static constexpr int kLaneBits = kPerLane * kBits;  // 20, 24 or 32
+  static constexpr int64_t kStep = kPerLane * kLanes;
+  static constexpr int64_t kStepBytes = kStep * kBits / 8;
+  // Lanes of less than 32 bits are read by four, as 16 bytes.
+  static constexpr int64_t kQuarterBytes = 4 * kLaneBits / 8;
+  static constexpr int64_t kReadBytes =
+      kLaneBits == 32 ? kStepBytes : kStepBytes - kQuarterBytes + 16;
+  static_assert(cpu::kMaxDotStep % kStep == 0 && kStep >= kMinGroup && kPerLane <= kMinGroup);
+};
+
+TARN_FN hn::Vec<hn::ScalableTag<uint8_t>> load_quarters(const uint8_t* from, int64_t distance) {
+  const hn::ScalableTag<uint8_t> d;
+  const hn::Half<decltype(d)> half;
+  if constexpr (HWY_MAX_BYTES == 64) {
+    const hn::Half<decltype(half)> quarter;
+    const auto pair = [&](int64_t i) TARN_LAMBDA {
+      return hn::Combine(half, hn::LoadU(quarter, from + (i + 1) * distance),
+                         hn::LoadU(quarter, from + i * distance));
+    };
+    return hn::Combine(d, pair(2), pair(0));
+  } else {
+    return hn::Combine(d, hn::LoadU(half, from + distance), hn::LoadU(half, from));
+  }
+}
+
+// Each lane with its codes, the first in the low bits. Reads kReadBytes.
+template <CodeKind kKind>
+TARN_FN hn::Vec<Words> load_step(const uint8_t* from) {
+  using Order = LaneOrder<kKind>;
+  const Words d;
+  const hn::Repartition<uint8_t, Words> bytes;
+  if constexpr (Order::kLaneBits == 32) {
+    return hn::BitCast(d, hn::LoadU(bytes, from));
+  } else {
+    alignas(16) static constexpr uint8_t k24Bits[16] = {0, 1, 2, 128, 3, 4,  5,  128,
+                                                        6, 7, 8, 128, 9, 10, 11, 128};
+    alignas(16) static constexpr uint8_t k20Bits[16] = {0, 1, 2, 128, 2, 3, 4, 128,
+                                                        5, 6, 7, 128, 7, 8, 9, 128};
+    const auto places = hn::LoadDup128(bytes, Order::kLaneBits == 24 ? k24Bits : k20Bits);
+    const auto all = load_quarters(from, Order::kQuarterBytes);
+    const auto lanes = hn::BitCast(d, hn::TableLookupBytesOr0(all, places));
+    if constexpr (Order::kLaneBits == 24) return lanes;
+    alignas(16) static constexpr uint32_t kHalfBytes[4] = {0, 4, 0, 4};
+    return hn::Shr(lanes, hn::LoadDup128(d, kHalfBytes));
+  }
+}
+
+// The values of codes number kJ of the lanes.
+template <CodeKind kKind, int kJ>
+TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
+  constexpr int kBits = cpu::bits_of(kKind);
+  const Floats d;
+  const Words du;
+  if constexpr (kKind == CodeKind::float8) {
+    // The bits in their places of a float, which is then too small by a power of two. NaN is seen
+    // to by the caller.
+    const hn::RebindToSigned<Words> di;
+    const auto on_top = hn::BitCast(di, hn::ShiftLeft<24 - 8 * kJ>(lanes));
+    const auto placed = hn::And(hn::ShiftRight<4>(on_top), hn::Set(di, int32_t(0x87f00000)));
+    return hn::Mul(hn::BitCast(d, placed), hn::Set(d, 0x1p120f));
+  } else {
+    const auto shifted = hn::ShiftRight<kBits * kJ>(lanes);
+#if HWY_TARGET <= HWY_AVX3
+    if constexpr (kBits <= 4) {
+      // One lookup instead of masking and converting: the instruction looks at four bits only.
+      alignas(64) static constexpr auto kTable = [] {
+        struct {
+          float values[16];
+        } table{};
+        for (int i = 0; i < 16; ++i) {
+          const float magnitude = math::kFloat4Values[i % 8];
+          table.values[i] = kKind == CodeKind::float4 ? (i < 8 ? magnitude : -magnitude)
+                                                      : float(i % (1 << kBits));
+        }
+        return table;
+      }();
+      const auto values = hn::LoadU(d, kTable.values);
+      return hn::Vec<Floats>{_mm512_permutexvar_ps(shifted.raw, values.raw)};
+    }
+#endif
+    return values_of_codes<kKind>(hn::And(shifted, hn::Set(du, (1 << kBits) - 1)));
+  }
+}
+
+// The scales of a step's lanes, where groups are smaller than steps, else one for all.
+class LaneScales {
+ public:
+  LaneScales(int64_t step, int64_t per_lane, int64_t group_size)
+      : groups_per_step_(step / group_size), steps_per_group_(group_size / step) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      indices_[lane] = int32_t(lane * per_lane / group_size);
+    }
+  }
+
+  TARN_FN hn::Vec<Floats> operator()(const float* scales, int64_t step) const {
+    const Floats d;
+    if (steps_per_group_ > 1) return hn::Set(d, scales[step / steps_per_group_]);
+    return hn::TableLookupLanes(hn::LoadU(d, scales + step * groups_per_step_),
+                                hn::SetTableIndices(d, indices_));
+  }
+
+ private:
+  int64_t groups_per_step_, steps_per_group_;
+  alignas(64) int32_t indices_[kLanes];
+};
+
+// The scales of kR rows, with zeros behind: steps may end behind the last group.
+template <int kR>
+struct RowScales {
+  alignas(64) float scales[kR][kMaxGroups + kLanes];
+  alignas(64) float biases[kR][kMaxGroups + kLanes];
+};
+
+template <int kR>
+TARN_FN void load_row_scales(const QuantizedDot& dot, int64_t row, bool affine,
+                             RowScales<kR>& rows) {
+  const int64_t n = dot.n_codes / dot.group_size;
+  for (int r = 0; r < kR; ++r) {
+    const int64_t offset = (row + r) * dot.scales_row;
+    const auto load = [&](const std::byte* from, float* to) {
+      load_scales(dot.scale_kind, from + offset, n, to);
+      std::fill(to + n, to + cpu::padded_sums(dot.n_codes, dot.group_size) + kLanes, 0.0f);
+    };
+    load(dot.scales, rows.scales[r]);
+    if (affine) load(dot.biases, rows.biases[r]);
+  }
+}
+
+template <CodeKind kKind, int kR, int kX>
+HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scales, int64_t row,
+                           int64_t x_row) {
+  using Order = LaneOrder<kKind>;
+  const Floats d;
+  const Words du;
+  const hn::Repartition<uint8_t, Words> bytes;
+  RowScales<kR> rows;
+  load_row_scales<kR>(dot, row, cpu::is_affine(kKind), rows);
+  const auto* codes = reinterpret_cast<const uint8_t*>(dot.codes) + row * dot.codes_row;
+  const float* const x = dot.x + x_row * dot.x_row;
+  const int64_t row_bytes = dot.n_codes * Order::kBits / 8;
+
+  hn::Vec<Floats> totals[kR][kX];
+  hn::Vec<Words> largest[kR];  // magnitudes of codes of 8-bit floats
+  unrolled<kR>([&](auto r) TARN_LAMBDA {
+    unrolled<kX>([&](auto m) TARN_LAMBDA { totals[r][m] = hn::Zero(d); });
+    largest[r] = hn::Zero(du);
+  });
+  for (int64_t step = 0; step * Order::kStepBytes < row_bytes; ++step) {
+    const int64_t begin = step * Order::kStepBytes;
+    hn::Vec<Words> lanes[kR];
+    if (begin + Order::kReadBytes <= row_bytes) {
+      unrolled<kR>([&](auto r) TARN_LAMBDA {
+        lanes[r] = load_step<kKind>(codes + r * dot.codes_row + begin);
+      });
+    } else {
+      alignas(64) uint8_t padded[kR][Order::kReadBytes] = {};
+      unrolled<kR>([&](auto r) TARN_LAMBDA {
+        const int64_t n = std::min<int64_t>(row_bytes - begin, Order::kReadBytes);
+        std::memcpy(padded[r], codes + r * dot.codes_row + begin, size_t(n));
+        lanes[r] = load_step<kKind>(padded[r]);
+      });
+    }
+    if constexpr (kKind == CodeKind::float8) {
+      unrolled<kR>([&](auto r) TARN_LAMBDA {
+        const auto magnitudes = hn::And(lanes[r], hn::Set(du, 0x7f7f7f7f));
+        largest[r] = hn::BitCast(
+            du, hn::Max(hn::BitCast(bytes, largest[r]), hn::BitCast(bytes, magnitudes)));
+      });
+    }
+    hn::Vec<Floats> sums[kR][kX];
+    unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
+      hn::Vec<Floats> w[kR];
+      unrolled<kR>([&](auto r) TARN_LAMBDA {
+        w[r] = step_values<kKind, int(decltype(j)::value)>(lanes[r]);
+      });
+      unrolled<kX>([&](auto m) TARN_LAMBDA {
+        const auto xs = hn::LoadU(d, x + m * dot.x_row + step * Order::kStep + j * kLanes);
+        unrolled<kR>([&](auto r) TARN_LAMBDA {
+          sums[r][m] = j == 0 ? hn::Mul(w[r], xs) : hn::MulAdd(w[r], xs, sums[r][m]);
+        });
+      });
+    });
+    unrolled<kR>([&](auto r) TARN_LAMBDA {
+      const auto scale = lane_scales(rows.scales[r], step);
+      unrolled<kX>([&](auto m)
+                       TARN_LAMBDA { totals[r][m] = hn::MulAdd(sums[r][m], scale, totals[r][m]); });
+    });
+  }
+
+  unrolled<kR>([&](auto r) TARN_LAMBDA {
+    const auto is_nan = hn::Eq(hn::BitCast(bytes, largest[r]), hn::Set(bytes, 0x7f));
+    unrolled<kX>([&](auto m) TARN_LAMBDA {
+      auto total = totals[r][m];
+      if constexpr (cpu::is_affine(kKind)) {
+        const float* const x_sums = dot.x_sums + (x_row + m) * dot.x_sums_row;
+        const int64_t n = cpu::padded_sums(dot.n_codes, dot.group_size);
+        for (int64_t i = 0; i < n; i += kLanes) {
+          total = hn::MulAdd(hn::Load(d, rows.biases[r] + i), hn::LoadU(d, x_sums + i), total);
+        }
+      }
+      float sum = hn::GetLane(hn::SumOfLanes(d, total));
+      if (kKind == CodeKind::float8 && !hn::AllFalse(bytes, is_nan)) sum = NAN;
+      float& y = dot.y[(x_row + m) * dot.y_row + row + r];
+      y = dot.add ? y + sum : sum;
+    });
+  });
+}
+
+template <CodeKind kKind, int kX>
+void dot_x_rows(const QuantizedDot& dot, const LaneScales& lane_scales, int64_t x_row) {
+  int64_t row = 0;
+  for (; row + kRows <= dot.n_rows; row += kRows) {
+    dot_rows<kKind, kRows, kX>(dot, lane_scales, row, x_row);
+  }
+  for (; row < dot.n_rows; ++row) dot_rows<kKind, 1, kX>(dot, lane_scales, row, x_row);
+}
+
+template <CodeKind kKind>
+void dot_all(const QuantizedDot& dot) {
+  using Order = LaneOrder<kKind>;
+  const LaneScales lane_scales(Order::kStep, Order::kPerLane, dot.group_size);
+  int64_t x_row = 0;
+  for (; x_row + kXRows <= dot.m; x_row += kXRows) {
+    dot_x_rows<kKind, kXRows>(dot, lane_scales, x_row);
+  }
+  for (; x_row < dot.m; ++x_row) dot_x_rows<kKind, 1>(dot, lane_scales, x_row);
+}
+
+template <CodeKind kKind>
+void arrange(const float* x, int64_t n, int64_t group_size, float* to, float* sums) {
+  using Order = LaneOrder<kKind>;
+  const int64_t padded = (n + cpu::kMaxDotStep - 1) / cpu::kMaxDotStep * cpu::kMaxDotStep;
+  const int64_t whole = n / Order::kStep * Order::kStep;
+  std::fill(to + whole, to + padded, 0.0f);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t in_step = i % Order::kStep;
+    to[i - in_step + in_step % Order::kPerLane * kLanes + in_step / Order::kPerLane] = x[i];
+  }
+  const int64_t n_groups = n / group_size;
+  std::fill(sums + n_groups, sums + cpu::padded_sums(n, group_size), 0.0f);
+  for (int64_t group = 0; group < n_groups; ++group) {
+    float sum = 0;
+    for (int64_t i = 0; i < group_size; ++i) sum += x[group * group_size + i];
+    sums[group] = sum;
+  }
+}
+
+}  // namespace
+
+void add_quantized_dots(cpu::QuantizedKernels& kernels) {
+  for_each_code_kind([&](auto kind) {
+    kernels.arrange[static_cast<int>(kind.value)] = arrange<kind.value>;
+    kernels.dot[static_cast<int>(kind.value)] = dot_all<kind.value>;
+  });
+}
+
+}  // namespace tarn::HWY_NAMESPACE
