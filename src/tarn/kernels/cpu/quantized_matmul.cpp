@@ -24,9 +24,9 @@ constexpr int64_t kMaxDotRows = 16;
 // Codes that a thread takes at once, and how many of their rows at most.
 constexpr int64_t kTaskBytes = 64 << 10;
 constexpr int64_t kMaxTaskRows = 64;
-// Codes of a row that are multiplied at once with several rows of x, which stay in the first-level
-// cache meanwhile.
-constexpr int64_t kSharedDepth = 1024;
+// Codes of a row that are multiplied at once with several rows of x: four of these then fill the
+// first-level cache.
+constexpr int64_t kSharedDepth = 2048;
 // Sixteen groups' sums of x are read at once.
 constexpr int64_t kSumsAtOnce = 16;
 

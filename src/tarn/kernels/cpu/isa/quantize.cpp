@@ -19,20 +19,23 @@ struct Groups {
   alignas(64) float bias[kBlockGroups];
 };
 
-template <class E>
+// Of affine codes the least and the largest number, of floats the largest magnitude.
+template <CodeKind kKind, class E>
 void find_extremes(const E* w, const QuantizeBlock& block, Groups& groups) {
   const Floats d;
-  for (int64_t group = 0; group < block.n_groups; ++group) {
-    auto low = load_lanes(d, w);
+  for (int64_t group = 0; group < block.n_groups; ++group, w += block.group_size) {
+    const auto at = [&](int64_t i) TARN_LAMBDA {
+      const auto x = load_lanes(d, w + i);
+      return cpu::is_affine(kKind) ? x : hn::Abs(x);
+    };
+    auto low = at(0);
     auto high = low;
     for (int64_t i = kLanes; i < block.group_size; i += kLanes) {
-      const auto x = load_lanes(d, w + i);
-      low = hn::Min(low, x);
-      high = hn::Max(high, x);
+      low = hn::Min(low, at(i));
+      high = hn::Max(high, at(i));
     }
-    groups.low[group] = hn::GetLane(hn::MinOfLanes(d, low));
     groups.high[group] = hn::GetLane(hn::MaxOfLanes(d, high));
-    w += block.group_size;
+    if (cpu::is_affine(kKind)) groups.low[group] = hn::GetLane(hn::MinOfLanes(d, low));
   }
 }
 
@@ -77,8 +80,7 @@ void find_float_scales(const QuantizeBlock& block, Groups& groups) {
   const V largest_code(kKind == CodeKind::float4 ? math::kFloat4Max : 448);
   const V factor(block.factor);
   store_packs(static_cast<Code*>(block.scales), block.n_groups, [&](int64_t i) TARN_LAMBDA {
-    const V low = abs(load(groups.low + i)), high = abs(load(groups.high + i));
-    const V scale = select(low > high, low, high) / largest_code;
+    const V scale = load(groups.high + i) / largest_code;
     if (block.scale_kind == ScaleKind::power_of_two8) {
       const Pack<int32_t> code = math::to_power_of_two8(scale);
       store(groups.scale + i, math::from_power_of_two8<V>(code));
@@ -133,7 +135,7 @@ template <CodeKind kKind, class E>
 void quantize(const QuantizeBlock& block) {
   const E* w = static_cast<const E*>(block.w);
   Groups groups = {};
-  find_extremes(w, block, groups);
+  find_extremes<kKind>(w, block, groups);
   if constexpr (cpu::is_affine(kKind)) {
     find_affine_scales<cpu::bits_of(kKind), E>(block, groups);
   } else {

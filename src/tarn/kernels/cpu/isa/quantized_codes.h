@@ -2,6 +2,8 @@
 // instruction set.
 #pragma once
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -32,63 +34,85 @@ TARN_FN void for_each_code_kind(F f) {
   });
 }
 
-// The values of 4-bit floats. Higher bits of the lanes are zero.
-TARN_FN hn::Vec<Floats> float4_values(hn::Vec<Words> codes) {
+// The values of codes of at most four bits, as often as sixteen entries hold them.
+template <CodeKind kKind>
+struct ValueTable {
+  alignas(64) float values[16];
+
+  constexpr ValueTable() : values() {
+    for (int i = 0; i < 16; ++i) {
+      const float magnitude = math::kFloat4Values[i % 8];
+      values[i] = kKind != CodeKind::float4 ? float(i % (1 << cpu::bits_of(kKind)))
+                  : i < 8                   ? magnitude
+                                            : -magnitude;
+    }
+  }
+};
+
+// The values of codes in the low bits of each lane. The other bits are zero, or where AVX-512 looks
+// four bits up, of any value.
+template <CodeKind kKind>
+TARN_FN hn::Vec<Floats> looked_up(hn::Vec<Words> lanes) {
+  static constexpr ValueTable<kKind> kTable;
   const Floats d;
-  const Words du;
-  alignas(64) float table[kLanes];
-  for (int64_t i = 0; i < kLanes; ++i) table[i] = math::kFloat4Values[i % 8];
-  const auto magnitude_code =
-      hn::BitCast(hn::RebindToSigned<Words>(), hn::And(codes, hn::Set(du, 7)));
-  const auto magnitude =
-      hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, magnitude_code));
-  const auto sign = hn::ShiftLeft<28>(hn::And(codes, hn::Set(du, 8)));
-  return hn::Or(magnitude, hn::BitCast(d, sign));
+#if HWY_TARGET <= HWY_AVX3
+  return hn::Vec<Floats>{_mm512_permutexvar_ps(lanes.raw, hn::Load(d, kTable.values).raw)};
+#else
+  // Magnitudes by the three low bits, which are all that the instruction looks at.
+  const auto magnitudes = hn::Load(d, kTable.values);
+  const auto sign = hn::BitCast(d, hn::ShiftLeft<28>(hn::And(lanes, hn::Set(Words(), 8))));
+  return hn::Or(hn::Vec<Floats>{_mm256_permutevar8x32_ps(magnitudes.raw, lanes.raw)}, sign);
+#endif
+}
+
+TARN_FN hn::Vec<hn::RebindToSigned<Words>> as_signed(hn::Vec<Words> words) {
+  return hn::BitCast(hn::RebindToSigned<Words>(), words);
 }
 
 // The numbers that codes, one in the low bits of each lane, stand for before they are scaled.
 template <CodeKind kKind>
 TARN_FN hn::Vec<Floats> values_of_codes(hn::Vec<Words> codes) {
-  const hn::ScalableTag<int32_t> di;
   if constexpr (kKind == CodeKind::float4) {
-    return float4_values(codes);
+    return looked_up<kKind>(codes);
   } else if constexpr (kKind == CodeKind::float8) {
-    return math::from_float8_e4m3<Pack<float>>(Pack<int32_t>(hn::BitCast(di, codes))).v;
+    return math::from_float8_e4m3<Pack<float>>(Pack<int32_t>(as_signed(codes))).v;
   } else {
-    return hn::ConvertTo(Floats(), hn::BitCast(di, codes));
+    return hn::ConvertTo(Floats(), as_signed(codes));
   }
 }
 
-// One pack of n scales, of which the raw bytes may be read past the last.
-TARN_FN Pack<float> load_scale_pack(ScaleKind kind, const void* from) {
-  const auto codes = [&] { return load(static_cast<const Code*>(from)); };
+// n scales as floats, by packs of which `convert` makes one from raw scales. What is behind them,
+// up to a multiple of a pack, is finite.
+template <class Raw, class F>
+TARN_FN void convert_scales(const void* from, int64_t n, float* to, F convert) {
+  const Raw* raw = static_cast<const Raw*>(from);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, convert(raw + i));
+  if (i == n) return;
+  alignas(64) Raw padded[kLanes];
+  std::memset(static_cast<void*>(padded), 0, sizeof(padded));
+  std::memcpy(static_cast<void*>(padded), raw + i, size_t(n - i) * sizeof(Raw));
+  store(to + i, convert(padded));
+}
+
+inline void load_scales(ScaleKind kind, const void* from, int64_t n, float* to) {
+  const auto loaded = [](const auto* raw) TARN_LAMBDA { return load(raw); };
   switch (kind) {
     case ScaleKind::float32:
-      return load(static_cast<const float*>(from));
+      return convert_scales<float>(from, n, to, loaded);
     case ScaleKind::float16:
-      return load(static_cast<const float16_t*>(from));
+      return convert_scales<float16_t>(from, n, to, loaded);
     case ScaleKind::bfloat16:
-      return load(static_cast<const bfloat16_t*>(from));
+      return convert_scales<bfloat16_t>(from, n, to, loaded);
     case ScaleKind::power_of_two8:
-      return math::from_power_of_two8<Pack<float>>(codes());
+      return convert_scales<Code>(from, n, to, [](const Code* raw) TARN_LAMBDA {
+        return math::from_power_of_two8<Pack<float>>(load(raw));
+      });
     case ScaleKind::float8:
-      break;
+      return convert_scales<Code>(from, n, to, [](const Code* raw) TARN_LAMBDA {
+        return math::from_float8_e4m3<Pack<float>>(load(raw));
+      });
   }
-  return math::from_float8_e4m3<Pack<float>>(codes());
-}
-
-// n scales as floats; what is behind them, up to a multiple of a pack, is finite.
-inline void load_scales(ScaleKind kind, const void* from, int64_t n, float* to) {
-  const int64_t pack_bytes = kLanes * cpu::size_of(kind);
-  const std::byte* bytes = static_cast<const std::byte*>(from);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes, bytes += pack_bytes) {
-    store(to + i, load_scale_pack(kind, bytes));
-  }
-  if (i == n) return;
-  alignas(64) std::byte padded[kLanes * sizeof(float)] = {};
-  std::memcpy(padded, bytes, size_t((n - i) * cpu::size_of(kind)));
-  store(to + i, load_scale_pack(kind, padded));
 }
 
 }  // namespace tarn::HWY_NAMESPACE

@@ -79,36 +79,21 @@ TARN_FN hn::Vec<Words> load_step(const uint8_t* from) {
 template <CodeKind kKind, int kJ>
 TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
   constexpr int kBits = cpu::bits_of(kKind);
-  const Floats d;
-  const Words du;
   if constexpr (kKind == CodeKind::float8) {
     // The bits in their places of a float, which is then too small by a power of two. NaN is seen
     // to by the caller.
+    const Floats d;
     const hn::RebindToSigned<Words> di;
-    const auto on_top = hn::BitCast(di, hn::ShiftLeft<24 - 8 * kJ>(lanes));
+    const auto on_top = as_signed(hn::ShiftLeft<24 - 8 * kJ>(lanes));
     const auto placed = hn::And(hn::ShiftRight<4>(on_top), hn::Set(di, int32_t(0x87f00000)));
     return hn::Mul(hn::BitCast(d, placed), hn::Set(d, 0x1p120f));
   } else {
     const auto shifted = hn::ShiftRight<kBits * kJ>(lanes);
-#if HWY_TARGET <= HWY_AVX3
-    if constexpr (kBits <= 4) {
-      // One lookup instead of masking and converting: the instruction looks at four bits only.
-      alignas(64) static constexpr auto kTable = [] {
-        struct {
-          float values[16];
-        } table{};
-        for (int i = 0; i < 16; ++i) {
-          const float magnitude = math::kFloat4Values[i % 8];
-          table.values[i] = kKind == CodeKind::float4 ? (i < 8 ? magnitude : -magnitude)
-                                                      : float(i % (1 << kBits));
-        }
-        return table;
-      }();
-      const auto values = hn::LoadU(d, kTable.values);
-      return hn::Vec<Floats>{_mm512_permutexvar_ps(shifted.raw, values.raw)};
+    // One lookup instead of masking and converting. For 4-bit floats AVX2 has it, too.
+    if constexpr (kKind == CodeKind::float4 || (HWY_TARGET <= HWY_AVX3 && kBits <= 4)) {
+      return looked_up<kKind>(shifted);
     }
-#endif
-    return values_of_codes<kKind>(hn::And(shifted, hn::Set(du, (1 << kBits) - 1)));
+    return values_of_codes<kKind>(hn::And(shifted, hn::Set(Words(), (1 << kBits) - 1)));
   }
 }
 
@@ -134,37 +119,41 @@ class LaneScales {
   alignas(64) int32_t indices_[kLanes];
 };
 
-// The scales of kR rows, with zeros behind: steps may end behind the last group.
-template <int kR>
+// The scales of some rows, with zeros behind: steps may end behind the last group. Of more rows
+// than are multiplied at once, so that what has just been stored is not loaded at other places.
 struct RowScales {
-  alignas(64) float scales[kR][kMaxGroups + kLanes];
-  alignas(64) float biases[kR][kMaxGroups + kLanes];
+  static constexpr int kRowsAhead = 8;
+  static constexpr int64_t kStride = kMaxGroups + 2 * 16;
+
+  alignas(64) float scales[kRowsAhead][kStride];
+  alignas(64) float biases[kRowsAhead][kStride];
+
+  void load(const QuantizedDot& dot, int64_t row, int64_t n_rows, bool affine) {
+    const int64_t n = dot.n_codes / dot.group_size;
+    for (int64_t r = 0; r < n_rows; ++r) {
+      const int64_t offset = (row + r) * dot.scales_row;
+      load_row(dot.scale_kind, dot.scales + offset, n, scales[r]);
+      if (affine) load_row(dot.scale_kind, dot.biases + offset, n, biases[r]);
+    }
+  }
+
+ private:
+  static void load_row(ScaleKind kind, const std::byte* from, int64_t n, float* to) {
+    load_scales(kind, from, n, to);
+    for (int64_t i = n; i < (n + 15) / 16 * 16; ++i) to[i] = 0;
+    std::fill_n(to + (n + 15) / 16 * 16, 16, 0.0f);
+  }
 };
 
-template <int kR>
-TARN_FN void load_row_scales(const QuantizedDot& dot, int64_t row, bool affine,
-                             RowScales<kR>& rows) {
-  const int64_t n = dot.n_codes / dot.group_size;
-  for (int r = 0; r < kR; ++r) {
-    const int64_t offset = (row + r) * dot.scales_row;
-    const auto load = [&](const std::byte* from, float* to) {
-      load_scales(dot.scale_kind, from + offset, n, to);
-      std::fill(to + n, to + cpu::padded_sums(dot.n_codes, dot.group_size) + kLanes, 0.0f);
-    };
-    load(dot.scales, rows.scales[r]);
-    if (affine) load(dot.biases, rows.biases[r]);
-  }
-}
-
 template <CodeKind kKind, int kR, int kX>
-HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scales, int64_t row,
-                           int64_t x_row) {
+HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scales,
+                           const RowScales& row_scales, int64_t first, int64_t row, int64_t x_row) {
   using Order = LaneOrder<kKind>;
   const Floats d;
   const Words du;
   const hn::Repartition<uint8_t, Words> bytes;
-  RowScales<kR> rows;
-  load_row_scales<kR>(dot, row, cpu::is_affine(kKind), rows);
+  const auto* const scales = row_scales.scales + (row - first);
+  const auto* const biases = row_scales.biases + (row - first);
   const auto* codes = reinterpret_cast<const uint8_t*>(dot.codes) + row * dot.codes_row;
   const float* const x = dot.x + x_row * dot.x_row;
   const int64_t row_bytes = dot.n_codes * Order::kBits / 8;
@@ -211,7 +200,7 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
       });
     });
     unrolled<kR>([&](auto r) TARN_LAMBDA {
-      const auto scale = lane_scales(rows.scales[r], step);
+      const auto scale = lane_scales(scales[r], step);
       unrolled<kX>([&](auto m)
                        TARN_LAMBDA { totals[r][m] = hn::MulAdd(sums[r][m], scale, totals[r][m]); });
     });
@@ -225,7 +214,7 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
         const float* const x_sums = dot.x_sums + (x_row + m) * dot.x_sums_row;
         const int64_t n = cpu::padded_sums(dot.n_codes, dot.group_size);
         for (int64_t i = 0; i < n; i += kLanes) {
-          total = hn::MulAdd(hn::Load(d, rows.biases[r] + i), hn::LoadU(d, x_sums + i), total);
+          total = hn::MulAdd(hn::Load(d, biases[r] + i), hn::LoadU(d, x_sums + i), total);
         }
       }
       float sum = hn::GetLane(hn::SumOfLanes(d, total));
@@ -236,24 +225,27 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
   });
 }
 
-template <CodeKind kKind, int kX>
-void dot_x_rows(const QuantizedDot& dot, const LaneScales& lane_scales, int64_t x_row) {
-  int64_t row = 0;
-  for (; row + kRows <= dot.n_rows; row += kRows) {
-    dot_rows<kKind, kRows, kX>(dot, lane_scales, row, x_row);
-  }
-  for (; row < dot.n_rows; ++row) dot_rows<kKind, 1, kX>(dot, lane_scales, row, x_row);
-}
-
 template <CodeKind kKind>
 void dot_all(const QuantizedDot& dot) {
   using Order = LaneOrder<kKind>;
   const LaneScales lane_scales(Order::kStep, Order::kPerLane, dot.group_size);
-  int64_t x_row = 0;
-  for (; x_row + kXRows <= dot.m; x_row += kXRows) {
-    dot_x_rows<kKind, kXRows>(dot, lane_scales, x_row);
+  RowScales scales;
+  for (int64_t first = 0; first < dot.n_rows; first += RowScales::kRowsAhead) {
+    const int64_t end = std::min<int64_t>(first + RowScales::kRowsAhead, dot.n_rows);
+    scales.load(dot, first, end - first, cpu::is_affine(kKind));
+    const auto dot_x_rows = [&]<int kX>(std::integral_constant<int, kX>, int64_t x_row) {
+      int64_t row = first;
+      for (; row + kRows <= end; row += kRows) {
+        dot_rows<kKind, kRows, kX>(dot, lane_scales, scales, first, row, x_row);
+      }
+      if (row < end) dot_rows<kKind, 1, kX>(dot, lane_scales, scales, first, row, x_row);
+    };
+    int64_t x_row = 0;
+    for (; x_row + kXRows <= dot.m; x_row += kXRows) {
+      dot_x_rows(std::integral_constant<int, kXRows>{}, x_row);
+    }
+    for (; x_row < dot.m; ++x_row) dot_x_rows(std::integral_constant<int, 1>{}, x_row);
   }
-  for (; x_row < dot.m; ++x_row) dot_x_rows<kKind, 1>(dot, lane_scales, x_row);
 }
 
 template <CodeKind kKind>
