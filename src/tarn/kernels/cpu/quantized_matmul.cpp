@@ -7,7 +7,8 @@
 
 #include "tarn/base/small_vector.h"
 #include "tarn/kernels/cpu/kernel_table.h"
-#include "tarn/kernels/cpu/matmul.h"
+#include "tarn/kernels/cpu/matmul_kernels.h"
+#include "tarn/kernels/cpu/matmul_tile.h"
 #include "tarn/kernels/cpu/matrix_batch.h"
 #include "tarn/kernels/cpu/parallel.h"
 #include "tarn/kernels/cpu/picked_matrices.h"
@@ -35,6 +36,11 @@ constexpr int64_t kSumsAtOnce = 16;
 constexpr int64_t kTileBytes = 2 << 20;
 constexpr int64_t kColStep = 48;
 constexpr int64_t kMaxTileCols = 384;
+// Rows of x that a tile is multiplied with at once: what is packed of them stays in the
+// second-level cache.
+constexpr int64_t kMaxTileRows = 1024;
+// Multiplications that are worth threads at whatever speed.
+constexpr int64_t kLargeWork = 8 << 20;
 
 int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
 
@@ -95,6 +101,15 @@ class QuantizedProduct {
     return to_ + (row * n_ + col) * dtype_.size();
   }
 
+  template <class F>
+  void on_threads(int64_t size, int64_t grain, F body) const {
+    if (m_ * n_ * k_ >= kLargeWork) {
+      parallel_large_ranges(size, grain, body);
+    } else {
+      parallel_ranges(size, grain, body);
+    }
+  }
+
   void by_dots() const {
     const int kind = static_cast<int>(code_kind(format_));
     const int64_t x_size = (k_ + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep;
@@ -124,7 +139,7 @@ class QuantizedProduct {
     const int64_t task_rows = std::clamp<int64_t>(kTaskBytes / codes_row_, 1, kMaxTaskRows);
     const int64_t n_tasks = (n_ + task_rows - 1) / task_rows;
     const int64_t grain = std::max<int64_t>(1, kTaskBytes / (task_rows * codes_row_ * m_));
-    parallel_ranges(n_tasks, grain, [&](RangeQueue& queue) {
+    on_threads(n_tasks, grain, [&](RangeQueue& queue) {
       for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
         for (int64_t task = range.begin; task < range.end; ++task) {
           dot_columns(dot, task * task_rows, std::min(task_rows, n_ - task * task_rows));
@@ -162,7 +177,7 @@ class QuantizedProduct {
         transpose_ ? kColStep : std::max<int64_t>(kColStep * 4, format_.group_size * 3);
     const int64_t wanted = kTileBytes / (k_ * dtype_.size()) / step * step;
     const int64_t tile_cols = std::clamp(wanted, step, kMaxTileCols);
-    parallel_ranges((n_ + tile_cols - 1) / tile_cols, 1, [&](RangeQueue& queue) {
+    on_threads((n_ + tile_cols - 1) / tile_cols, 1, [&](RangeQueue& queue) {
       thread_local ThreadScratch scratch;
       for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
         for (int64_t tile = range.begin; tile < range.end; ++tile) {
