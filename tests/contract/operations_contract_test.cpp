@@ -121,6 +121,12 @@ const Case kCases[] = {
      [](bool is_bad, Stream s) {
        return gather_mm(batch(false), batch(false), index(is_bad), index(false), false, s);
      }},
+    {"gather_qmm", FailureKind::index,
+     [](bool is_bad, Stream s) {
+       const std::vector<array> w = quantize(full({3, 2, 32}, 1.5f, s), 32, 8, "affine", {}, s);
+       return gather_qmm(full({3, 2, 32}, 2.0f, s), w[0], w[1], w[2], index(is_bad), index(false),
+                         true, 32, 8, "affine", false, s);
+     }},
     {"segmented_mm", FailureKind::index,
      [](bool is_bad, Stream s) {
        const array segments = given(array({0, is_bad ? 3 : 2}, {1, 2}));

@@ -123,6 +123,29 @@ void sorting_transforms_and_random_numbers(Trace& trace) {
   eval(trace.arrays());
 }
 
+void layers_of_networks(Trace& trace) {
+  Stream s = stream_1();
+  const auto values = [s](Shape shape) {
+    return random::uniform(-1.0f, 1.0f, shape, float32, random::key(4), s);
+  };
+  trace.keep(conv2d(values({2, 20, 20, 8}), values({16, 3, 3, 8}), {1, 1}, {1, 1}, {1, 1}, 1, s));
+  trace.keep(conv1d(values({2, 50, 8}), values({8, 3, 1}), 1, 1, 1, 8, s));
+  trace.keep(conv_transpose1d(astype(values({2, 9, 4}), float16, s),
+                              astype(values({6, 3, 4}), float16, s), 2, 1, 1, 0, 1, s));
+  const array heads = values({1, 2, 70, 16});
+  trace.keep(
+      fast::scaled_dot_product_attention(heads, heads, heads, 0.25f, "causal", {}, {}, false, s));
+  trace.keep(fast::layer_norm(values({30, 40}), ones({40}, s), std::nullopt, 1e-5f, s));
+  trace.keep(fast::rope(values({1, 7, 16}), 8, false, 10000.0f, 1.0f, 3, std::nullopt, s));
+  trace.keep(hadamard_transform(values({12, 24}), std::nullopt, s));
+  const std::vector<array> codes = quantize(values({40, 64}), 32, 4, "affine", std::nullopt, s);
+  for (int rows : {1, 20}) {
+    trace.keep(quantized_matmul(values({rows, 64}), codes[0], codes[1], codes[2], true, 32, 4,
+                                "affine", s));
+  }
+  eval(trace.arrays());
+}
+
 void operations_of_the_user(Trace& trace) {
   Stream s = stream_1(), s2 = stream_2();
   auto both = std::make_shared<contract::Operation>(
@@ -308,6 +331,7 @@ const std::vector<Program>& programs() {
       {"views_and_parts", views_and_parts},
       {"writes_over_dying_inputs", writes_over_dying_inputs},
       {"sorting_transforms_and_random_numbers", sorting_transforms_and_random_numbers},
+      {"layers_of_networks", layers_of_networks},
       {"operations_of_the_user", operations_of_the_user},
       {"lazy_load", lazy_load},
       {"save_and_load", save_and_load},

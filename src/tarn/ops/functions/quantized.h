@@ -2,8 +2,8 @@
 // with them.
 //
 //   mode     group sizes (default)  bits (default)        scales
-//   affine   32, 64, 128 (64)       2, 3, 4, 5, 6, 8 (4)  and biases: the dtype of what is
-//   quantized mxfp4    32                     4 (E2M1)              uint8: powers of two (E8M0)
+//   affine   32, 64, 128 (64)       2, 3, 4, 5, 6, 8 (4)  and biases: as the numbers
+//   mxfp4    32                     4 (E2M1)              uint8: powers of two (E8M0)
 //   mxfp8    32                     8 (E4M3)              uint8: powers of two (E8M0)
 //   nvfp4    16                     4 (E2M1)              uint8: 8-bit floats (E4M3)
 //
