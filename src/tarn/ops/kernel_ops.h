@@ -31,8 +31,8 @@
   X(Cholesky)              \
   X(Concatenate)           \
   X(Convolution)           \
-  X(Determinant)           \
   X(Dequantize)            \
+  X(Determinant)           \
   X(DynamicSlice)          \
   X(DynamicSliceUpdate)    \
   X(Eig)                   \

@@ -38,6 +38,11 @@ namespace {
 
 using Views = std::span<const View>;
 
+Scratch allocate_scratch(int64_t nbytes) {
+  const auto buffer = std::make_shared<BufferRef>(BufferRef::allocate(size_t(nbytes)));
+  return {buffer, buffer->data()};
+}
+
 void run(const ops::Arange& op, Views, Views out) { arange(op.start, op.step, out[0]); }
 void run(const ops::ArgReduce& op, Views in, Views out) {
   arg_reduce(op.is_max, in[0], op.axis, out[0]);
@@ -53,10 +58,7 @@ void run(const ops::Attention& op, Views in, Views out) {
 void run(const ops::Cholesky& op, Views in, Views out) { cholesky(in[0], op.upper, out[0]); }
 void run(const ops::Concatenate& op, Views in, Views out) { concatenate(in, op.axis, out[0]); }
 void run(const ops::Convolution& op, Views in, Views out) {
-  convolve(op, in[0], in[1], out[0], [](int64_t nbytes) {
-    const auto buffer = std::make_shared<BufferRef>(BufferRef::allocate(size_t(nbytes)));
-    return std::shared_ptr<void>(buffer, buffer->data());
-  });
+  convolve(op, in[0], in[1], out[0], allocate_scratch);
 }
 void run(const ops::Dequantize& op, Views in, Views out) {
   const bool is_affine = op.format.mode == QuantizationMode::Affine;
@@ -86,7 +88,7 @@ void run(const ops::GatherMatmul&, Views in, Views out) {
 }
 void run(const ops::GatherQuantizedMatmul& op, Views in, Views out) {
   gather_quantized_matmul(op.format, op.transpose, in[0], in.subspan(1, in.size() - 3),
-                          in[in.size() - 2], in.back(), out[0]);
+                          in[in.size() - 2], in.back(), out[0], allocate_scratch);
 }
 void run(const ops::Hadamard& op, Views in, Views out) {
   const BufferRef scratch = BufferRef::allocate(size_t(hadamard_scratch_bytes(in[0], out[0])));
@@ -115,7 +117,7 @@ void run(const ops::Quantize& op, Views in, Views out) {
            out.size() > 2 ? &out[2] : nullptr);
 }
 void run(const ops::QuantizedMatmul& op, Views in, Views out) {
-  quantized_matmul(op.format, op.transpose, in[0], in.subspan(1), out[0]);
+  quantized_matmul(op.format, op.transpose, in[0], in.subspan(1), out[0], allocate_scratch);
 }
 void run(const ops::RandomBits&, Views in, Views out) { random_bits(in[0], out[0]); }
 void run(const ops::RandomUniform& op, Views in, Views out) {

@@ -4,17 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <memory>
 
 #include "tarn/base/layout.h"
 #include "tarn/base/view.h"
+#include "tarn/kernels/cpu/scratch.h"
 
 namespace tarn::cpu {
-
-// Memory as large as an operand, freed with its last owner.
-using Scratch = std::shared_ptr<void>;
-using AllocateScratch = std::function<Scratch(int64_t nbytes)>;
 
 struct ConvAxis {
   int64_t in, taps, out;                   // how many there are

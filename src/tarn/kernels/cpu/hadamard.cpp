@@ -52,7 +52,7 @@ int64_t scratch_row_bytes(const View& x, const View& out) {
 }  // namespace
 
 int64_t hadamard_scratch_bytes(const View& x, const View& out) {
-  return LoopScratch::nbytes(scratch_row_bytes(x, out));
+  return LoopScratch::nbytes(scratch_row_bytes(x, out), x.size / x.shape[x.ndim - 1]);
 }
 
 void hadamard(const View& x, float scale, const View& out, void* scratch) {

@@ -6,7 +6,7 @@
 namespace tarn::cpu {
 
 // On the calling thread. Throws std::bad_alloc, or std::runtime_error with what oneDNN reports.
-// Requires: a floating dtype or complex64.
+// Requires: a floating dtype or complex64; no dimension of the tile is zero.
 void multiply_tile(Dtype dtype, const MatmulTile& tile);
 
 }  // namespace tarn::cpu

@@ -65,10 +65,13 @@ void parallel_large_ranges(int64_t size, int64_t grain, Body body) {
 // each thread, and once more if memory runs out. Shared by the threads of one loop.
 class LoopScratch {
  public:
-  // Bytes for all of them, if each needs nbytes_each.
-  static int64_t nbytes(int64_t nbytes_each) { return nbytes_each * (num_threads() + 2); }
+  // Bytes for all of them, if each needs nbytes_each and the loop has at most n_ranges ranges.
+  static int64_t nbytes(int64_t nbytes_each, int64_t n_ranges) {
+    const int64_t n_threads = num_threads();
+    return nbytes_each * ((n_ranges <= n_threads ? n_ranges : n_threads + 1) + 1);
+  }
 
-  // Requires: `memory` has nbytes(nbytes_each) bytes.
+  // Requires: `memory` has nbytes(nbytes_each, n_ranges) bytes.
   LoopScratch(void* memory, int64_t nbytes_each)
       : next_(static_cast<char*>(memory)), nbytes_each_(nbytes_each) {}
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "tarn/base/small_vector.h"
@@ -14,7 +13,6 @@
 #include "tarn/kernels/cpu/picked_matrices.h"
 #include "tarn/kernels/cpu/quantize.h"
 #include "tarn/kernels/cpu/quantized_kernels.h"
-#include "tarn/kernels/cpu/thread_scratch.h"
 
 namespace tarn::cpu {
 
@@ -66,8 +64,10 @@ class QuantizedProduct {
  public:
   // `x` and `to` have rows of adjacent elements, x_row elements apart and without gaps.
   QuantizedProduct(const ops::Quantization& format, bool transpose, const View& x, int64_t x_row,
-                   int64_t m, std::span<const View> w, const View& to)
-      : format_(format),
+                   int64_t m, std::span<const View> w, const View& to,
+                   const AllocateScratch& allocate)
+      : allocate_(allocate),
+        format_(format),
         transpose_(transpose),
         dtype_(to.dtype),
         x_(x.as<const std::byte>()),
@@ -114,8 +114,9 @@ class QuantizedProduct {
     const int kind = static_cast<int>(code_kind(format_));
     const int64_t x_size = (k_ + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep;
     const int64_t sums_size = padded_sums(k_, format_.group_size);
-    const std::unique_ptr<float[]> memory(new float[m_ * (x_size + sums_size) + k_]);
-    float* const x = memory.get();
+    const Scratch memory =
+        allocate_((m_ * (x_size + sums_size) + k_) * static_cast<int64_t>(sizeof(float)));
+    float* const x = static_cast<float*>(memory.get());
     float* const sums = x + m_ * x_size;
     float* const row = sums + m_ * sums_size;
     for (int64_t i = 0; i < m_; ++i) {
@@ -177,17 +178,20 @@ class QuantizedProduct {
         transpose_ ? kColStep : std::max<int64_t>(kColStep * 4, format_.group_size * 3);
     const int64_t wanted = kTileBytes / (k_ * dtype_.size()) / step * step;
     const int64_t tile_cols = std::clamp(wanted, step, kMaxTileCols);
+    // One row is multiplied in float, and converted to that first.
+    const int64_t number_bytes = m_ == 1 ? int64_t{sizeof(float)} : dtype_.size();
+    const int64_t n_numbers = k_ * (m_ == 1 ? tile_cols + 1 : tile_cols);
     on_threads((n_ + tile_cols - 1) / tile_cols, 1, [&](RangeQueue& queue) {
-      thread_local ThreadScratch scratch;
+      Scratch numbers;
       for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
         for (int64_t tile = range.begin; tile < range.end; ++tile) {
           const int64_t col = tile * tile_cols;
           const int64_t n_cols = std::min(tile_cols, n_ - col);
-          void* const numbers = scratch.at_least(k_ * tile_cols * sizeof(float));
+          if (!numbers) numbers = allocate_(n_numbers * number_bytes);
           if (m_ == 1) {
-            multiply_vector(col, n_cols, static_cast<float*>(numbers));
+            multiply_vector(col, n_cols, static_cast<float*>(numbers.get()));
           } else {
-            multiply_tiles(col, n_cols, numbers);
+            multiply_tiles(col, n_cols, numbers.get());
           }
         }
       }
@@ -214,10 +218,10 @@ class QuantizedProduct {
   // Requires: m is 1, and no transpose.
   void multiply_vector(int64_t col, int64_t n_cols, float* numbers) const {
     make_tile(col, n_cols, float32, numbers);
-    const std::unique_ptr<float[]> x(new float[k_]);
-    float_from(dtype_, x_, k_, x.get());
+    float* const x = numbers + k_ * n_cols;
+    float_from(dtype_, x_, k_, x);
     float y[kMaxTileCols];
-    matmul_kernels().matvec_outer[index_of(float32)]({x.get(), numbers, n_cols, y, k_, n_cols});
+    matmul_kernels().matvec_outer[index_of(float32)]({x, numbers, n_cols, y, k_, n_cols});
     float_to(dtype_, y, n_cols, to_at(0, col));
   }
 
@@ -240,6 +244,7 @@ class QuantizedProduct {
     }
   }
 
+  const AllocateScratch& allocate_;
   const ops::Quantization format_;
   const bool transpose_;
   const Dtype dtype_;
@@ -257,20 +262,23 @@ class QuantizedProduct {
 
 // Product `begin` and those that follow it up to `end`, as one if x allows it.
 void multiply_run(const ops::Quantization& format, bool transpose, const std::vector<View>& x,
-                  std::span<const View> w, const MatrixBatch& to, const PickedRun& run) {
+                  std::span<const View> w, const MatrixBatch& to, const PickedRun& run,
+                  const AllocateScratch& allocate) {
   const View& first = x[static_cast<size_t>(run.begin)];
   const int64_t n = run.end - run.begin;
   const int64_t distance =
       n > 1 ? bytes_between(first, x[static_cast<size_t>(run.begin + 1)]) / first.itemsize() : 0;
   if (rows(first) == 1 && n > 1) {
-    QuantizedProduct(format, transpose, first, distance, n, w, to[run.begin]).run();
+    QuantizedProduct(format, transpose, first, distance, n, w, to[run.begin], allocate).run();
   } else if (distance == first.size) {
-    QuantizedProduct(format, transpose, first, columns(first), n * rows(first), w, to[run.begin])
+    QuantizedProduct(format, transpose, first, columns(first), n * rows(first), w, to[run.begin],
+                     allocate)
         .run();
   } else {
     for (int64_t i = run.begin; i < run.end; ++i) {
       const View& matrix = x[static_cast<size_t>(i)];
-      QuantizedProduct(format, transpose, matrix, columns(matrix), rows(matrix), w, to[i]).run();
+      QuantizedProduct(format, transpose, matrix, columns(matrix), rows(matrix), w, to[i], allocate)
+          .run();
     }
   }
 }
@@ -287,7 +295,7 @@ void for_each_in_parallel(int64_t n, F f) {
 }  // namespace
 
 void quantized_matmul(const ops::Quantization& format, bool transpose, const View& x,
-                      std::span<const View> w, const View& to) {
+                      std::span<const View> w, const View& to, const AllocateScratch& allocate) {
   const MatrixBatch left(x), products(to);
   const std::vector<MatrixBatch> right(w.begin(), w.end());
   for_each_in_parallel(products.size(), [&](int64_t i) {
@@ -295,14 +303,14 @@ void quantized_matmul(const ops::Quantization& format, bool transpose, const Vie
     for (const MatrixBatch& batch : right) matrices.push_back(batch[i]);
     const View matrix = left[i];
     QuantizedProduct(format, transpose, matrix, columns(matrix), rows(matrix),
-                     {matrices.data(), matrices.size()}, products[i])
+                     {matrices.data(), matrices.size()}, products[i], allocate)
         .run();
   });
 }
 
 void gather_quantized_matmul(const ops::Quantization& format, bool transpose, const View& x,
                              std::span<const View> w, const View& x_indices, const View& w_indices,
-                             const View& to) {
+                             const View& to, const AllocateScratch& allocate) {
   const std::vector<View> left = pick_matrices(x, x_indices, "gather_qmm", "left");
   std::vector<std::vector<View>> right;
   for (const View& part : w) {
@@ -314,7 +322,8 @@ void gather_quantized_matmul(const ops::Quantization& format, bool transpose, co
     const PickedRun& run = runs[static_cast<size_t>(i)];
     SmallVector<View, 3> matrices;
     for (const auto& part : right) matrices.push_back(part[static_cast<size_t>(run.begin)]);
-    multiply_run(format, transpose, left, {matrices.data(), matrices.size()}, products, run);
+    multiply_run(format, transpose, left, {matrices.data(), matrices.size()}, products, run,
+                 allocate);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "tarn/base/view.h"
+#include "tarn/kernels/cpu/scratch.h"
 #include "tarn/ops/quantized.h"
 
 namespace tarn::cpu {
@@ -16,12 +17,12 @@ namespace tarn::cpu {
 // Requires: leading axes of x and w broadcast to those of `to` already; matrices are
 // row-contiguous.
 void quantized_matmul(const ops::Quantization& format, bool transpose, const View& x,
-                      std::span<const View> w, const View& to);
+                      std::span<const View> w, const View& to, const AllocateScratch& allocate);
 
 // Product i of `to` is that of matrix x_indices[i] of x and matrix w_indices[i] of w. Indices as in
 // gather_matmul().
 void gather_quantized_matmul(const ops::Quantization& format, bool transpose, const View& x,
                              std::span<const View> w, const View& x_indices, const View& w_indices,
-                             const View& to);
+                             const View& to, const AllocateScratch& allocate);
 
 }  // namespace tarn::cpu

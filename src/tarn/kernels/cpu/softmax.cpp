@@ -90,7 +90,7 @@ class Softmax {
   }
 
   int64_t scratch_bytes() const {
-    return goes_by_columns() ? LoopScratch::nbytes(tile_bytes()) : 0;
+    return goes_by_columns() ? LoopScratch::nbytes(tile_bytes(), column_blocks()) : 0;
   }
 
   // Requires: `scratch` has scratch_bytes() bytes.
@@ -136,6 +136,8 @@ class Softmax {
     const int64_t n = std::min(kept_.inner_dim(), kColumns);
     return has_tile() ? std::min(n, kTileBytes / int64_t{sizeof(E)} / reduced_.size) : n;
   }
+  int64_t column_pieces() const { return (kept_.inner_dim() + columns() - 1) / columns(); }
+  int64_t column_blocks() const { return kept_.size / kept_.inner_dim() * column_pieces(); }
   bool has_tile() const {
     return in_.size >= kMinTiled &&
            reduced_.size <= kTileBytes / int64_t{sizeof(E)} / kFewTileColumns;
@@ -227,11 +229,10 @@ class Softmax {
   void for_each_column_block(void* tiles) const {
     const int64_t width = kept_.inner_dim();
     const int64_t columns = this->columns();
-    const int64_t n_pieces = (width + columns - 1) / columns;
+    const int64_t n_pieces = column_pieces();
     LoopScratch loop_scratch(tiles, tile_bytes());
     parallel_ranges(
-        kept_.size / width * n_pieces,
-        std::max<int64_t>(1, kElementsPerRange / (columns * reduced_.size)),
+        column_blocks(), std::max<int64_t>(1, kElementsPerRange / (columns * reduced_.size)),
         [&](RangeQueue& queue) {
           BlockReader reader(in_, kElement);
           ColumnScratch scratch{};
@@ -274,9 +275,8 @@ class Softmax {
     }
     for (size_t i = 0; i < n; ++i) scratch.sum[i] = 1 / scratch.sum[i];
     for (int64_t i = 0; i < reduced_.size; ++i) {
-      E* y = tile + i * columns;
+      E* const y = tile != nullptr ? tile + i * columns : scratch.row;
       if (tile == nullptr) {
-        y = scratch.row;
         kernels_.exp_columns(y, read_row(i), scratch.max, scratch.part, n);
       }
       kernels_.multiply(y, y, scratch.sum, nullptr, n);

@@ -45,7 +45,8 @@ array dequantize(const array& w, const array& scales,
                  std::optional<Dtype> dtype = std::nullopt, StreamOrDevice s = {});
 
 // x times the numbers of w, or their transpose, as matmul gives it: the dtype that x and scales
-// promote to in mode affine, else that of x.
+// promote to in mode affine, else that of x. An x with infinities may give NaN where the numbers of
+// w would give infinities: sums of codes and of biases are kept apart.
 array quantized_matmul(const array& x, const array& w, const array& scales,
                        const std::optional<array>& biases = std::nullopt, bool transpose = true,
                        std::optional<int> group_size = std::nullopt,

@@ -92,7 +92,7 @@ void find_float_scales(const QuantizeBlock& block, Groups& groups) {
   });
 }
 
-// The codes of a pack's lanes. A number that is none has code zero.
+// The codes of a pack's lanes. NaN has code zero if they are affine, else what math/ has.
 template <CodeKind kKind>
 TARN_FN Pack<int32_t> codes_of(Pack<float> x, Pack<float> scale, Pack<float> bias, float factor) {
   const Floats d;
