@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace tarn::bench {
 
@@ -51,6 +53,8 @@ class Peers {
     std::fflush(requests_);
     char answer[64];
     if (std::fgets(answer, sizeof answer, answers_) == nullptr) return std::nullopt;
+    // OpenMP's threads wait for more work at full speed for a while: not while others are measured.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     char* end;
     const double seconds = std::strtod(answer, &end);
     return end == answer ? std::nullopt : std::optional(seconds);

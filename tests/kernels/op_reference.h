@@ -195,7 +195,7 @@ double reference(ElementwiseOp op, double x, double y) {
     case ElementwiseOp::minimum:
       return std::isnan(x) || std::isnan(y) ? NAN : std::fmin(x, y);
     case ElementwiseOp::multiply:
-      return x * y;
+      return static_cast<__int128>(static_cast<unsigned __int128>(x) * y);
     case ElementwiseOp::not_equal:
       return x != y;
     case ElementwiseOp::power:
@@ -234,7 +234,7 @@ __int128 integer_reference(ElementwiseOp op, __int128 x, __int128 y) {
     case ElementwiseOp::sign:
       return (x > 0) - (x < 0);
     case ElementwiseOp::square:
-      return T(x) * static_cast<__int128>(T(x));
+      return static_cast<__int128>(static_cast<unsigned __int128>(T(x)) * T(x));
     case ElementwiseOp::add:
       return x + y;
     case ElementwiseOp::bitwise_and:
