@@ -195,7 +195,7 @@ double reference(ElementwiseOp op, double x, double y) {
     case ElementwiseOp::minimum:
       return std::isnan(x) || std::isnan(y) ? NAN : std::fmin(x, y);
     case ElementwiseOp::multiply:
-      return static_cast<__int128>(static_cast<unsigned __int128>(x) * y);
+      return x * y;
     case ElementwiseOp::not_equal:
       return x != y;
     case ElementwiseOp::power:
@@ -264,7 +264,7 @@ __int128 integer_reference(ElementwiseOp op, __int128 x, __int128 y) {
     case ElementwiseOp::minimum:
       return x < y ? x : y;
     case ElementwiseOp::multiply:
-      return x * y;
+      return static_cast<__int128>(static_cast<unsigned __int128>(x) * y);
     case ElementwiseOp::not_equal:
       return x != y;
     case ElementwiseOp::power: {
