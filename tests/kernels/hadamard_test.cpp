@@ -10,6 +10,7 @@
 #include "tarn/ops/hadamard.h"
 #include "tarn/tarn.h"
 #include "tests/kernels/array_values.h"
+#include "tests/kernels/float_types.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/test_array.h"
 
@@ -85,14 +86,6 @@ template <class T>
 void fill(TestArray& array, std::mt19937& random) {
   std::uniform_real_distribution<float> uniform(-4, 4);
   array.for_each<T>([&](T& x, int64_t) { x = T(uniform(random)); });
-}
-
-template <class F>
-void for_each_float_type(F f) {
-  f(type_tag<float16_t>());
-  f(type_tag<bfloat16_t>());
-  f(type_tag<float>());
-  f(type_tag<double>());
 }
 
 template <size_t kSize>

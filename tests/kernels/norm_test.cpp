@@ -8,6 +8,7 @@
 
 #include "tarn/tarn.h"
 #include "tests/kernels/array_values.h"
+#include "tests/kernels/float_types.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/test_array.h"
 
@@ -136,14 +137,6 @@ void check_norms(TestArray& x, std::mt19937& random) {
       check_norm<T>(Kind::layer, x, has_weight, has_bias, random);
     }
   }
-}
-
-template <class F>
-void for_each_float_type(F f) {
-  f(type_tag<float16_t>());
-  f(type_tag<bfloat16_t>());
-  f(type_tag<float>());
-  f(type_tag<double>());
 }
 
 TEST(Norm, any_layout) {

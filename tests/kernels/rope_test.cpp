@@ -7,6 +7,7 @@
 
 #include "tarn/tarn.h"
 #include "tests/kernels/array_values.h"
+#include "tests/kernels/float_types.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/test_array.h"
 
@@ -108,14 +109,6 @@ void check_shape(const Shape& shape, int dims, bool any_layout, std::mt19937& ra
     ASSERT_NO_FATAL_FAILURE(check_rope<T>(
         {{dims, traditional, base, scale}, &offset, random() % 3 == 0 ? &freqs : nullptr}, x));
   }
-}
-
-template <class F>
-void for_each_float_type(F f) {
-  f(type_tag<float16_t>());
-  f(type_tag<bfloat16_t>());
-  f(type_tag<float>());
-  f(type_tag<double>());
 }
 
 TEST(Rope, any_layout) {

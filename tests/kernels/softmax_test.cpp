@@ -7,6 +7,7 @@
 
 #include "tarn/tarn.h"
 #include "tests/kernels/element_groups.h"
+#include "tests/kernels/float_types.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/random_elements.h"
 
@@ -95,14 +96,6 @@ void fill_numbers(TestArray& array, float range, bool has_special, std::mt19937&
     const bool is_special = has_special && random() % 50 == 0;
     x = is_special ? random_special<T>(random) : T(number(random));
   });
-}
-
-template <class F>
-void for_each_float_type(F f) {
-  f(type_tag<float16_t>());
-  f(type_tag<bfloat16_t>());
-  f(type_tag<float>());
-  f(type_tag<double>());
 }
 
 TEST(Softmax, any_layout_along_any_axes) {
