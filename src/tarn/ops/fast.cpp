@@ -1,5 +1,9 @@
 #include "tarn/ops/fast.h"
 
+#include <fmt/format.h>
+
+#include <stdexcept>
+
 #include "tarn/base/error.h"
 #include "tarn/ops/build.h"
 #include "tarn/ops/functions.h"

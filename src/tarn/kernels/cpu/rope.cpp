@@ -131,7 +131,7 @@ class Rope {
         offset_.as<int64_t>()[n_batches_ > 1 ? unit.batch * offset_.strides[0] : 0];
     for (int64_t i = unit.first_position; i < unit.end_position; ++i) {
       const int64_t entry = (i - unit.first_position) * table_row;
-      angles_(double(offset + i) * double(op_.scale), scratch.frequencies, size_t(n),
+      angles_((double(offset) + double(i)) * double(op_.scale), scratch.frequencies, size_t(n),
               scratch.cosines + entry, scratch.sines + entry);
     }
   }
