@@ -170,10 +170,6 @@ void ElementwiseStep::add_output(Node& node, TileValue value) {
   }
 }
 
-int64_t ElementwiseStep::cost() const noexcept {
-  return size_of_shape(shape_) * int64_t(members_.size());
-}
-
 FailurePtr ElementwiseStep::compute() noexcept {
   bool inputs_are_values = std::all_of(leaves_.begin(), leaves_.end(), [](const Leaf& leaf) {
     return leaf.source.node().outcome.is_value();

@@ -63,7 +63,6 @@ class ElementwiseStep final : public Step {
   Node& node(size_t i) const noexcept override { return *outputs_[i].node; }
   FailurePtr compute() noexcept override;
   void settle_value(Announcement& announcement) noexcept override;
-  int64_t cost() const noexcept override;
 
  private:
   struct Output {

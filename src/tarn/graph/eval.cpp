@@ -17,10 +17,6 @@ namespace {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-// Work of at most so many elements is done by the thread that waits for it: a hand-over would take
-// longer. Above, a worker does it, so that the wait can be interrupted.
-constexpr int64_t kInlineCost = 1 << 16;
-
 struct DropBatch {
   void operator()(Batch* batch) const noexcept { batch->drop(); }
 };
@@ -94,15 +90,12 @@ std::vector<StreamBatch> split_by_stream(std::vector<Planner::PlannedStep>& step
   return batches;
 }
 
-// Whether the calling thread should run the steps itself.
-bool is_small(const std::vector<StreamBatch>& batches) {
-  if (batches.size() != 1) return false;
-  int64_t cost = 0;
-  for (const BatchEntry& entry : batches[0].entries) {
-    if (entry.step().may_block()) return false;
-    cost += entry.step().cost();
-  }
-  return cost <= kInlineCost;
+// Whether a thread that waits for all of it, come what may, can run it itself: that saves waking
+// another thread, and being woken.
+bool may_run_on_waiting_thread(const std::vector<StreamBatch>& batches) {
+  return batches.size() == 1 &&
+         std::none_of(batches[0].entries.begin(), batches[0].entries.end(),
+                      [](const BatchEntry& entry) { return entry.step().may_block(); });
 }
 
 FailurePtr failure_of_dropped_batch() noexcept {
@@ -169,7 +162,7 @@ Scheduled schedule(std::span<const array> outputs, const EvalOptions* options, b
       for (Planner::PlannedStep& planned : steps) planned.step->may_donate = false;
     }
     batches = split_by_stream(steps);
-    may_run_inline = will_wait && !evaluation && is_small(batches);
+    may_run_inline = will_wait && !evaluation && may_run_on_waiting_thread(batches);
     for (StreamBatch& batch : batches) {
       batch.batch.reset(new Batch(std::move(batch.entries), ticket, evaluation != nullptr));
       if (!evaluation) continue;

@@ -56,12 +56,6 @@ class NodeStep final : public Step {
     settle_with_value(*node_, results_.data(), announcement);
   }
 
-  int64_t cost() const noexcept override {
-    if (node_->op.op_class().family == OpFamily::view) return 0;
-    int64_t elements = node_->first_output.size();
-    for (const array& input : node_->inputs) elements += int64_t(input.size());
-    return elements;
-  }
   bool may_block() const noexcept override { return node_->op.op_class().may_block; }
 
  private:

@@ -31,8 +31,6 @@ class Step {
   virtual void settle_value(Announcement& announcement) noexcept = 0;
   void settle_failure(const FailurePtr& failure, Announcement& announcement) noexcept;
 
-  // Elements read and written: whether it is worth a thread.
-  virtual int64_t cost() const noexcept = 0;
   virtual bool may_block() const noexcept { return false; }
 
   // Whether an input's bytes may be overwritten. Not in an evaluation that can be cancelled: a

@@ -11,15 +11,18 @@ namespace {
 
 using Form = StridedOperand::Form;
 
-// Tiles that a thread takes from the queue at once: few enough to spread evenly, many enough that
-// the setup of a range does not count.
+// Tiles of a range: few enough to spread evenly, many enough that the setup of one does not count.
 constexpr int64_t kTilesPerRange = 8;
+// Ranges that a thread takes from the queue at once: memory is read faster in long stretches.
+constexpr int64_t kRangesAtOnce = 4;
 
 class FlatRun {
  public:
   explicit FlatRun(const TileWork& work)
       : work_(work),
-        plan_(plan_tiles(work.program, work.inputs, work.outputs, gathered(), work.stream)),
+        continued_(dense_inputs(work)),
+        plan_(plan_tiles(work.program, work.inputs, work.outputs, all_inputs(work) & ~continued_,
+                         work.stream)),
         tile_(tile_elements(size_t(plan_.n_slots) * plan_.slot_item_size)) {}
 
   void run() const {
@@ -28,10 +31,12 @@ class FlatRun {
   }
 
  private:
-  uint32_t gathered() const {
+  // As bits.
+  static uint32_t all_inputs(const TileWork& work) { return (1u << work.inputs.size()) - 1; }
+  static uint32_t dense_inputs(const TileWork& work) {
     uint32_t bits = 0;
-    for (size_t i = 0; i < work_.inputs.size(); ++i) {
-      if (work_.inputs[i].form != Form::dense) bits |= 1u << i;
+    for (size_t i = 0; i < work.inputs.size(); ++i) {
+      if (work.inputs[i].form == Form::dense) bits |= 1u << i;
     }
     return bits;
   }
@@ -49,15 +54,17 @@ class FlatRun {
         fill(frame.at[i], work_.inputs[i].data, tile_, input_item_size(i));
       }
     }
-    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+    const auto next = [&] { return queue.next_of_many(kRangesAtOnce); };
+    for (auto range = next(); range.begin < range.end; range = next()) {
       for (int64_t begin = range.begin; begin < range.end; begin += tile_) {
-        run_tile(frame, begin, std::min(tile_, range.end - begin));
+        const int64_t n = std::min(tile_, range.end - begin);
+        run_tile(frame, begin, n, begin + n == range.end);
       }
     }
     if (plan_.stream) stream_fence();
   }
 
-  void run_tile(TileFrame& frame, int64_t begin, int64_t n) const {
+  void run_tile(TileFrame& frame, int64_t begin, int64_t n, bool is_last) const {
     for (size_t i = 0; i < work_.inputs.size(); ++i) {
       const StridedOperand& input = work_.inputs[i];
       const int item_size = input_item_size(i);
@@ -71,10 +78,11 @@ class FlatRun {
       frame.set_output(plan_, int(i),
                        static_cast<char*>(work_.outputs[i]) + begin * output_item_size(i));
     }
-    plan_.run(frame.at, frame.at_output, size_t(n));
+    plan_.run(frame.at, frame.at_output, size_t(n), is_last ? 0 : continued_);
   }
 
   const TileWork& work_;
+  const uint32_t continued_;  // inputs that are read in place
   const TilePlan plan_;
   const int64_t tile_;
 };

@@ -186,7 +186,7 @@ class RowRun {
           output_rows[i] += dense_strides_[panel_axis_] * output_item_size(i);
         }
       }
-      plan_.run(frame.at, frame.at_output, size_t(block.columns));
+      plan_.run(frame.at, frame.at_output, size_t(block.columns), 0);
     }
   }
 

@@ -1,5 +1,6 @@
 #include "tarn/backends/cpu/tile_plan.h"
 
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -18,6 +19,10 @@ class Planner {
           std::span<void* const> outputs, uint32_t gathered, bool stream)
       : program_(program), inputs_(inputs), outputs_(outputs), gathered_(gathered) {
     plan_.stream = stream;
+    plan_.stream_copy = kernels().stream_copy;
+    for (int i = 0; i < program.n_inputs(); ++i) {
+      plan_.input_item_size[i] = uint8_t(size_of_dtype(program.input_dtype(i)));
+    }
     std::memset(plan_.slot, TilePlan::kNone, sizeof(plan_.slot));
     std::memset(plan_.writer, TilePlan::kNone, sizeof(plan_.writer));
     std::memset(is_direct_, 0, sizeof(is_direct_));
@@ -147,19 +152,38 @@ class Planner {
 
 }  // namespace
 
-void TilePlan::run(void* const* at, void* const* at_output, size_t n) const {
+void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const {
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps[i];
     step.kernel(at[step.result], at[step.a], at[step.b], at[step.c], n);
   }
+  if (stream) return stream_deliveries(at, at_output, n, continued);
+  for (int i = 0; i < n_deliveries; ++i) {
+    const Delivery& delivery = deliveries[i];
+    if (at_output[delivery.output] == at[delivery.value]) continue;
+    std::memcpy(at_output[delivery.output], at[delivery.value], n * delivery.item_size);
+  }
+}
+
+// Memory would not be read meanwhile, so what the next tile reads is fetched.
+void TilePlan::stream_deliveries(void* const* at, void* const* at_output, size_t n,
+                                 uint32_t continued) const {
+  size_t n_fetched = 0;  // bytes of the first input that is still in `continued`
   for (int i = 0; i < n_deliveries; ++i) {
     const Delivery& delivery = deliveries[i];
     const size_t nbytes = n * delivery.item_size;
-    if (stream) {
-      stream_copy(at_output[delivery.output], at[delivery.value], nbytes);
-    } else if (at_output[delivery.output] != at[delivery.value]) {
-      std::memcpy(at_output[delivery.output], at[delivery.value], nbytes);
+    const void* ahead[kMostAhead];
+    int n_ahead = 0;
+    while (continued != 0 && n_ahead < kMostAhead) {
+      const int input = std::countr_zero(continued);
+      const size_t tile_nbytes = n * input_item_size[input];
+      ahead[n_ahead++] = static_cast<const char*>(at[input]) + tile_nbytes + n_fetched;
+      n_fetched += nbytes;
+      if (n_fetched < tile_nbytes) continue;
+      n_fetched = 0;
+      continued &= continued - 1;
     }
+    stream_copy(at_output[delivery.output], at[delivery.value], nbytes, ahead, n_ahead);
   }
 }
 

@@ -36,14 +36,20 @@ struct TilePlan {
   int n_slots = 0;
   int slot_item_size = 1;  // the largest element in a slot
   bool stream = false;     // deliveries bypass the caches
+  StreamCopy stream_copy;
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
+  uint8_t input_item_size[kMaxTileInputs];
   uint8_t slot[kMaxTileValues];     // of each value, or kNone
   uint8_t writer[kMaxTileOutputs];  // the value whose instruction writes this output, or kNone
 
   // Runs all steps on n elements. at[v]: where the tile of value v begins; of output o:
-  // at_output[o].
-  void run(void* const* at, void* const* at_output, size_t n) const;
+  // at_output[o]. `continued`: bit i is set if the next tile of input i lies behind this one.
+  void run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const;
+
+ private:
+  void stream_deliveries(void* const* at, void* const* at_output, size_t n,
+                         uint32_t continued) const;
 };
 
 // `gathered`: bit i is set if input i is not read in place but from a slot. `stream`: outputs are

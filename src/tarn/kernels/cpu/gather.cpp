@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tarn/kernels/cpu/copy_words.h"
+#include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/strided_index.h"
 
 namespace tarn::cpu {
@@ -106,7 +107,7 @@ void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows,
 }
 
 void stream_copy(void* to, const void* from, size_t nbytes) {
-  stream_words(static_cast<const uint8_t*>(from), static_cast<uint8_t*>(to), int64_t(nbytes));
+  kernels().stream_copy(to, from, nbytes, nullptr, 0);
 }
 
 void stream_fence() { _mm_sfence(); }

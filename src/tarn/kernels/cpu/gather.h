@@ -31,8 +31,7 @@ void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows,
 // will not find such an amount in them anyway.
 inline constexpr int64_t kStreamBytes = 8 << 20;
 
-// As memcpy, with stores that bypass the caches. Other threads may see them late unless
-// stream_fence() follows.
+// KernelTable::stream_copy() with nothing ahead, and what must follow it.
 void stream_copy(void* to, const void* from, size_t nbytes);
 void stream_fence();
 

@@ -36,6 +36,13 @@ using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n, c
 // bytes. `out` may be `x`.
 using ExpColumns = void (*)(void* out, const void* x, const void* max, void* sum, size_t n);
 
+// As memcpy, with stores that bypass the caches: other threads may see them late unless
+// stream_fence() follows. Meanwhile as many bytes from each ahead[i] on, which may be anywhere, are
+// brought into the caches. Requires: n_ahead is at most kMostAhead.
+inline constexpr int kMostAhead = 4;
+using StreamCopy = void (*)(void* to, const void* from, size_t nbytes, const void* const* ahead,
+                            int n_ahead);
+
 struct KernelTable {
   const char* isa;  // as in TARN_ISA
 
@@ -59,6 +66,8 @@ struct KernelTable {
   // Of float and double.
   ExpRun exp_run[kDtypeCount];
   ExpColumns exp_columns[kDtypeCount];
+
+  StreamCopy stream_copy;
 };
 
 // The table that this process uses. Throws std::runtime_error if the CPU has none of the

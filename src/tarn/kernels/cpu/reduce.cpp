@@ -205,18 +205,41 @@ class RowReduction : Reduction {
  private:
   void drain(RangeQueue& queue) const {
     BlockReader reader(in_, reducer_.element);
+    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+      n_chunks_ == 1 ? reduce_rows(reader, range.begin, range.end)
+                     : reduce_chunks(reader, range.begin, range.end);
+    }
+  }
+
+  // Outputs, each of one chunk, several of which are delivered at once.
+  void reduce_rows(BlockReader& reader, int64_t begin, int64_t end) const {
+    constexpr int64_t kDelivered = 64;
     const Walk& kept = layout_.kept;
     StridedIndex<1> output(kept.dims(), {kept.strides.data()});
-    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
-      output.seek(range.begin / n_chunks_);
-      for (int64_t unit = range.begin; unit < range.end; ++unit) {
-        const int64_t chunk = unit % n_chunks_;
-        alignas(8) unsigned char accumulator[8];
-        reducer_.fill_accumulators(accumulator, 1);
-        reduce_chunk(reader, output.offset(0), chunk, accumulator);
-        deliver(chunk, unit / n_chunks_, 1, accumulator);
-        if (chunk + 1 == n_chunks_) output.next();
+    output.seek(begin);
+    alignas(8) unsigned char accumulators[kDelivered * 8];
+    for (int64_t first = begin; first < end; first += kDelivered) {
+      const int64_t n = std::min(kDelivered, end - first);
+      reducer_.fill_accumulators(accumulators, n);
+      for (int64_t i = 0; i < n; ++i, output.next()) {
+        reduce_chunk(reader, output.offset(0), 0, accumulators + i * reducer_.accumulator_size());
       }
+      deliver(0, first, n, accumulators);
+    }
+  }
+
+  // Units are the chunks of one output after another.
+  void reduce_chunks(BlockReader& reader, int64_t begin, int64_t end) const {
+    const Walk& kept = layout_.kept;
+    StridedIndex<1> output(kept.dims(), {kept.strides.data()});
+    output.seek(begin / n_chunks_);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t chunk = unit % n_chunks_;
+      alignas(8) unsigned char accumulator[8];
+      reducer_.fill_accumulators(accumulator, 1);
+      reduce_chunk(reader, output.offset(0), chunk, accumulator);
+      deliver(chunk, unit / n_chunks_, 1, accumulator);
+      if (chunk + 1 == n_chunks_) output.next();
     }
   }
 
