@@ -9,7 +9,7 @@ namespace tarn::cpu {
 
 // So many rows are added at once: the sums are loaded and stored once for all of them, which would
 // else take longer than reading the rows.
-inline constexpr int kRowsAtOnce = 4;
+inline constexpr int kRowsAtOnce = 8;
 
 // sums[i] += rows[0][i], then += rows[1][i] and so on, for i < n.
 using RowAdder = void (*)(void* sums, const void* const* rows, size_t n);
