@@ -24,6 +24,14 @@ inline double seconds_of(const Work& work) {
   return now() - start;
 }
 
+// The same with all threads awake: on a machine that saves power, those that slept since the last
+// work may join in only after milliseconds. Long work is done once.
+inline double seconds_when_awake(const Work& work) {
+  constexpr double kLong = 0.1;
+  const double seconds = seconds_of(work);
+  return seconds < kLong ? seconds_of(work) : seconds;
+}
+
 inline double median(std::vector<double> values) {
   const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());

@@ -334,7 +334,7 @@ Result run(const Row& row, Limits limits, Peers& peers) {
   peers.seconds("torch", row.name);
   std::vector<double> own, numpy, torch, flops;
   for (int round = 0; round < kRounds; ++round) {
-    own.push_back(seconds_of(work));
+    own.push_back(seconds_when_awake(work));
     if (auto seconds = peers.seconds("numpy", row.name)) numpy.push_back(*seconds);
     if (auto seconds = peers.seconds("torch", row.name)) torch.push_back(*seconds);
     if (row.need.kind == Need::Kind::arithmetic) flops.push_back(ArithmeticLimit::flops());

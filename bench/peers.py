@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The rows of operations.cpp in NumPy and PyTorch.
 
-Reads lines "framework row", does the row's work once and answers with the seconds that it took, or
+Reads lines "framework row", does the row's work and answers with the seconds that it took, or
 with "none" where the framework does not have it or is not installed. A row's data is made at its
 first request and kept until another row is asked for.
 """
@@ -230,6 +230,21 @@ class Prepared:
         return self.works[1], self.tensors
 
 
+def seconds_of(work, data):
+    start = time.perf_counter()
+    result = work(*data)
+    seconds = time.perf_counter() - start
+    del result
+    return seconds
+
+
+def seconds_when_awake(work, data):
+    """As in measure.h."""
+    LONG = 0.1
+    seconds = seconds_of(work, data)
+    return seconds_of(work, data) if seconds < LONG else seconds
+
+
 def main():
     prepared = None
     for line in sys.stdin:
@@ -244,11 +259,7 @@ def main():
         if work is None:
             print("none", flush=True)
             continue
-        start = time.perf_counter()
-        result = work(*data)
-        seconds = time.perf_counter() - start
-        del result
-        print(seconds, flush=True)
+        print(seconds_when_awake(work, data), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ namespace tarn::cpu {
 namespace {
 
 constexpr int64_t kTaskBytes = 128 << 10;
-// Sums of this many columns stay in the first-level cache while rows are added to them.
-constexpr int64_t kColumns = 1024;
+// From this size on all threads start at once.
+constexpr int64_t kLargeBytes = 8 << 20;
+// Sums of this many columns stay close while rows are added to them, and the pieces of rows are
+// several pages long, as the prefetchers like it.
+constexpr int64_t kColumns = 4096;
 // A long sum is cut into parts that are added at the end, so that few results are enough for all
 // cores, and because shorter sums are more accurate.
-constexpr int64_t kMinPart = 1024;
+constexpr int64_t kMinDotPart = 1024;
+constexpr int64_t kMinRowsPart = 128;
 constexpr int64_t kMaxParts = 32;
 
 int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
@@ -40,7 +44,8 @@ class Matvec {
       chunk_ = std::min(w_.n_outer, kColumns);
     }
     n_chunks_ = (w_.n_outer + chunk_ - 1) / chunk_;
-    n_parts_ = std::clamp<int64_t>(std::min(bytes / n_chunks_ / kTaskBytes, w_.n_inner / kMinPart),
+    const int64_t min_part = rows_are_sums_ ? kMinDotPart : kMinRowsPart;
+    n_parts_ = std::clamp<int64_t>(std::min(bytes / n_chunks_ / kTaskBytes, w_.n_inner / min_part),
                                    1, kMaxParts);
     part_ = (w_.n_inner + n_parts_ - 1) / n_parts_;
     n_parts_ = (w_.n_inner + part_ - 1) / part_;
@@ -56,9 +61,11 @@ class Matvec {
 
     const int64_t n_tasks = batch_ * n_chunks_ * n_parts_;
     const int64_t grain = std::max<int64_t>(1, kTaskBytes / task_bytes_);
-    parallel_ranges(n_tasks, grain, [&](RangeQueue& queue) {
+    const auto drain = [&](RangeQueue& queue) {
       for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tasks(r.begin, r.end);
-    });
+    };
+    n_tasks * task_bytes_ < kLargeBytes ? parallel_ranges(n_tasks, grain, drain)
+                                        : parallel_large_ranges(n_tasks, grain, drain);
     if (in_place) return;
     for (int64_t part = 1; part < n_parts_; ++part) {
       for (int64_t j = 0; j < n_sums; ++j) sums_[j] += sums_[part * n_sums + j];

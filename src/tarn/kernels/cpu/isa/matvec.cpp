@@ -11,7 +11,9 @@ namespace {
 
 using cpu::MatvecPart;
 
-constexpr int kStreams = 4;
+// Rows of the matrix that are read at once.
+constexpr int kDotRows = 4;
+constexpr int kAddedRows = 8;
 
 // y[r] = x · row r of b, for kR rows.
 template <int kR, class E, class T>
@@ -48,8 +50,8 @@ void matvec_inner(const MatvecPart& part) {
   const E* const b = static_cast<const E*>(part.b);
   T* const y = static_cast<T*>(part.y);
   int64_t j = 0;
-  for (; j + kStreams <= part.n_outer; j += kStreams) {
-    dot_rows<kStreams>(x, b + j * part.stride, part.stride, part.n_inner, y + j);
+  for (; j + kDotRows <= part.n_outer; j += kDotRows) {
+    dot_rows<kDotRows>(x, b + j * part.stride, part.stride, part.n_inner, y + j);
   }
   for (; j < part.n_outer; ++j) {
     dot_rows<1>(x, b + j * part.stride, part.stride, part.n_inner, y + j);
@@ -83,8 +85,8 @@ void matvec_outer(const MatvecPart& part) {
   const E* const b = static_cast<const E*>(part.b);
   T* const y = static_cast<T*>(part.y);
   int64_t i = 0;
-  for (; i + kStreams <= part.n_inner; i += kStreams) {
-    add_rows<kStreams>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);
+  for (; i + kAddedRows <= part.n_inner; i += kAddedRows) {
+    add_rows<kAddedRows>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);
   }
   for (; i < part.n_inner; ++i) {
     add_rows<1>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);
