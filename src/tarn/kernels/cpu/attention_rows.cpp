@@ -84,7 +84,7 @@ class RowAttention {
     if (max == -std::numeric_limits<T>::infinity()) return;
     const T shrink = std::exp(max_[i] - max);
     const double sum =
-        table.exp_run[index_of(dtype_of<T>)](scores_, scores_, &max, size_t(n), scores_);
+        table.exp_run[index_of(dtype_of<T>)](scores_, scores_, &max, size_t(n));
     max_[i] = max;
     sum_[i] = T(double(sum_[i]) * double(shrink) + sum);
     products.matvec_outer[index_of(dtype_)](

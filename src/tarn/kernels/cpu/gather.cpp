@@ -106,8 +106,8 @@ void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows,
   });
 }
 
-void stream_copy(void* to, const void* from, size_t nbytes) {
-  kernels().stream_copy(to, from, nbytes, nullptr, 0);
+void stream_copy(void* to, const void* from, size_t nbytes, const void* next) {
+  kernels().stream_copy(to, from, nbytes, &next, next == nullptr ? 0 : 1);
 }
 
 void stream_fence() { _mm_sfence(); }

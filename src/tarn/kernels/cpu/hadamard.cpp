@@ -75,7 +75,7 @@ void hadamard(const View& x, float scale, const View& out, void* scratch) {
         if (is_narrow) {
           narrow(to, y, nullptr, nullptr, size_t(n));
         } else if (y != to && streams) {
-          stream_copy(to, y, size_t(n * x.itemsize()));
+          stream_copy(to, y, size_t(n * x.itemsize()), elements + n * x.itemsize());
         } else if (y != to) {
           std::memcpy(to, y, size_t(n * x.itemsize()));
         }

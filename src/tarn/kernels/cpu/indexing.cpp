@@ -118,7 +118,10 @@ class RowGather {
       case 16:
         return copy_small<16>(offsets, n, to);
     }
-    for (int64_t i = 0; i < n; ++i) write(to + i * nbytes_, source(offsets[i]), nbytes_);
+    for (int64_t i = 0; i < n; ++i) {
+      const char* const next = i + 1 < n ? source(offsets[i + 1]) : nullptr;
+      write(to + i * nbytes_, source(offsets[i]), nbytes_, next);
+    }
   }
 
   template <int kBytes>
@@ -128,9 +131,10 @@ class RowGather {
     write(to, rows, n * kBytes);
   }
 
-  void write(char* to, const char* from, int64_t nbytes) const {
+  // `next`: what will be read after it, or null.
+  void write(char* to, const char* from, int64_t nbytes, const char* next = nullptr) const {
     if (stream_) {
-      stream_copy(to, from, static_cast<size_t>(nbytes));
+      stream_copy(to, from, static_cast<size_t>(nbytes), next);
     } else {
       std::memcpy(to, from, static_cast<size_t>(nbytes));
     }

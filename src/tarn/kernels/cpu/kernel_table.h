@@ -28,10 +28,9 @@ struct ArgBest {
 // Looks for an element that is strictly better among n, the first of which is number `first`.
 using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32_t first);
 
-// out[i] = exp(x[i] - *max); returns the sum of these. `out` may be `x`. As many elements at
-// `next`, which may be anywhere, are brought into the caches meanwhile. Requires: no x[i] exceeds
+// out[i] = exp(x[i] - *max); returns the sum of these. `out` may be `x`. Requires: no x[i] exceeds
 // the maximum, nor below.
-using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n, const void* next);
+using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
 // out[i] = exp(x[i] - max[i]), sum[i] += out[i]. `max` and `sum` are padded to a multiple of 256
 // bytes. `out` may be `x`.
 using ExpColumns = void (*)(void* out, const void* x, const void* max, void* sum, size_t n);

@@ -122,7 +122,8 @@ class Norm {
       const int64_t offset = begin * x_.itemsize();
       scale_row_(by, x + offset, scratch.weight.read(begin, n), scratch.bias.read(begin, n),
                  streams_ ? scratch.staged : to + offset, size_t(n));
-      if (streams_) stream_copy(to + offset, scratch.staged, size_t(n * x_.itemsize()));
+      const char* const next = x + offset + n_ * x_.itemsize();
+      if (streams_) stream_copy(to + offset, scratch.staged, size_t(n * x_.itemsize()), next);
     });
   }
 

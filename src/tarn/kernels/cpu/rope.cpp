@@ -153,7 +153,7 @@ class Rope {
       std::memcpy(y + op_.dims * size, x + op_.dims * size,
                   size_t((n_features_ - op_.dims) * size));
     }
-    if (streams_) stream_copy(result, y, size_t(n_features_ * size));
+    if (streams_) stream_copy(result, y, size_t(n_features_ * size), x + n_features_ * size);
   }
 
   const ops::Rope& op_;

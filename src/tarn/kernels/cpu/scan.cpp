@@ -36,8 +36,8 @@ constexpr int64_t kElementsPerRange = 64 << 10;
 // first-level cache.
 constexpr int64_t kFewColumns = 16;
 constexpr int64_t kFewestColumns = 256;
-constexpr int64_t kMostColumns = 1024;
 constexpr int64_t kBlock = BlockReader::kBlock;
+constexpr int64_t kMostColumns = kBlock;
 
 // Outputs of this size bypass the caches, so that they need not be read before they are written.
 constexpr int64_t kStreamBytes = 32 << 20;
@@ -310,10 +310,10 @@ class Scan {
         });
   }
 
+  // A thread's share, where that is not too little: pieces of rows are the faster the longer.
   int64_t columns_of_unit() const {
-    const int64_t n_units = 4 * num_threads();
-    const int64_t enough = lines_.count() * n_chunks_ / n_units / kFewColumns * kFewColumns;
-    return std::min(lines_.inner, std::clamp(enough, kFewestColumns, kMostColumns));
+    const int64_t share = lines_.count() * n_chunks_ / num_threads() / kFewColumns * kFewColumns;
+    return std::min(lines_.inner, std::clamp(share, kFewestColumns, kMostColumns));
   }
 
   int64_t rows_of(int64_t chunk) const { return std::min(chunk_, lines_.length - chunk * chunk_); }
@@ -349,7 +349,7 @@ class Scan {
       const void* x = reader.read_run(at, stride, count);
       void* const results = is_direct ? static_cast<void*>(out_at(at)) : buffers.results;
       scanner_.run(carry, x, results, size_t(count), order_);
-      if (is_final && !is_direct) write_run(buffers, at, stride, count);
+      if (is_final && !is_direct) write_run(buffers, at, stride, count, nullptr);
     }
   }
 
@@ -359,24 +359,27 @@ class Scan {
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n_rows = rows_of(chunk);
     const bool is_direct = is_final && !streams_ && narrow_ == nullptr;
-    for (int64_t i = 0; i < n_rows; ++i) {
-      const int64_t at = first + (order_.reverse ? n_rows - 1 - i : i) * lines_.inner;
+    const int64_t step = order_.reverse ? -lines_.inner : lines_.inner;
+    int64_t at = first + (order_.reverse ? (n_rows - 1) * lines_.inner : 0);
+    for (int64_t i = 0; i < n_rows; ++i, at += step) {
       const void* x = reader.read_run(at, 1, n);
       void* const results = is_direct ? static_cast<void*>(out_at(at)) : buffers.results;
       scanner_.columns(carries, x, results, size_t(n), order_.inclusive);
-      if (is_final && !is_direct) write_run(buffers, at, 1, n);
+      const char* const next = in_.as<char>() + (at + step) * in_.itemsize();
+      if (is_final && !is_direct) write_run(buffers, at, 1, n, next);
     }
   }
 
-  // Puts n results into the output.
-  void write_run(Buffers& buffers, int64_t offset, int64_t stride, int64_t n) const {
+  // Puts n results into the output. `next`: what will be read after it, or null.
+  void write_run(Buffers& buffers, int64_t offset, int64_t stride, int64_t n,
+                 const char* next) const {
     const unsigned char* results = buffers.results;
     if (narrow_ != nullptr) {
       narrow_(buffers.narrowed, results, nullptr, nullptr, size_t(n));
       results = buffers.narrowed;
     }
     if (streams_ && stride == 1) {
-      stream_copy(out_at(offset), results, size_t(n * in_.itemsize()));
+      stream_copy(out_at(offset), results, size_t(n * in_.itemsize()), next);
     } else {
       const int32_t dim = int32_t(n);
       scatter(out_at(offset), {&dim, 1}, &stride, 0, results, n, int(in_.itemsize()));

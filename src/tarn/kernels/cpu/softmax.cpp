@@ -20,17 +20,17 @@ constexpr int64_t kBlock = BlockReader::kBlock;
 // Elements of a row whose exponentials wait for their sum in scratch memory, where the output
 // cannot hold them.
 constexpr int64_t kScratchRow = 8 << 10;
-// Columns that are worth walking through row by row.
+// Columns that are worth walking through row by row, so many at once: pieces of rows are read the
+// faster the longer they are.
 constexpr int64_t kFewColumns = 16;
-// Of these at most so many at once, and fewer if with all of their rows, as they are computed in,
-// they fit into the tile; of those that do not fit, exponentials are computed twice.
-constexpr int64_t kColumns = 512;
-constexpr int64_t kTileBytes = 4 << 20;
-constexpr int64_t kFewTileColumns = 32;
-// Elements of arrays that are worth asking for one.
-constexpr int64_t kMinTiled = 64 << 10;
-// Exponentials that are added up before they are added to the sum of the others.
-constexpr int64_t kColumnRows = 128;
+constexpr int64_t kColumns = 2048;
+// Rows whose exponentials are added up before they are added to the sum of the others: few enough
+// that they are still close when their largest elements are known.
+constexpr int64_t kGroupRows = 32;
+// So few pieces of columns that their rows are shared out, too, in parts of at least so many.
+constexpr int64_t kFewPieces = 16;
+constexpr int64_t kMinPartRows = 128;
+constexpr int64_t kMaxParts = 32;
 
 // One set of dimensions of input and output at once.
 struct Axes {
@@ -90,7 +90,8 @@ class Softmax {
   }
 
   int64_t scratch_bytes() const {
-    return goes_by_columns() ? LoopScratch::nbytes(tile_bytes(), column_blocks()) : 0;
+    if (!goes_by_columns() || column_parts() == 1) return 0;
+    return 2 * column_parts() * kept_.size * int64_t{sizeof(E)};
   }
 
   // Requires: `scratch` has scratch_bytes() bytes.
@@ -99,7 +100,7 @@ class Softmax {
       for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
                           int64_t next) { short_row(reader, scratch, from, to, next); });
     } else if (goes_by_columns()) {
-      for_each_column_block(scratch);
+      run_columns(static_cast<E*>(scratch));
     } else {
       for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
                           int64_t) { any_row(reader, scratch, from, to); });
@@ -113,12 +114,13 @@ class Softmax {
     alignas(64) E row[kScratchRow];
     alignas(64) E factors[kBlock];
   };
-  struct ColumnScratch {
+  // Of neighbouring columns. The arrays are padded as exp_columns wants them.
+  struct ColumnSums {
     alignas(64) E max[kColumns];
-    alignas(64) E sum[kColumns];
-    alignas(64) E part[kColumns];
+    alignas(64) E sum[kColumns];  // of exponentials relative to it
+    alignas(64) E other_max[kColumns];
+    alignas(64) E other_sum[kColumns];
     alignas(64) E row[kColumns];
-    E* tile;  // all rows; null if that is too much
   };
 
   bool is_line() const { return reduced_.shape.size() == 1; }
@@ -131,19 +133,12 @@ class Softmax {
            kept_.inner_stride(1) == 1 && kept_.inner_dim() >= kFewColumns;
   }
 
-  // Columns that are walked through together; whether all their rows fit into a tile.
-  int64_t columns() const {
-    const int64_t n = std::min(kept_.inner_dim(), kColumns);
-    return has_tile() ? std::min(n, kTileBytes / int64_t{sizeof(E)} / reduced_.size) : n;
-  }
-  int64_t column_pieces() const { return (kept_.inner_dim() + columns() - 1) / columns(); }
+  int64_t column_pieces() const { return (kept_.inner_dim() + kColumns - 1) / kColumns; }
   int64_t column_blocks() const { return kept_.size / kept_.inner_dim() * column_pieces(); }
-  bool has_tile() const {
-    return in_.size >= kMinTiled &&
-           reduced_.size <= kTileBytes / int64_t{sizeof(E)} / kFewTileColumns;
-  }
-  int64_t tile_bytes() const {
-    return has_tile() ? (columns() * reduced_.size * int64_t{sizeof(E)} + 63) / 64 * 64 : 0;
+  // Depends on the shape alone, as do the bits of the result.
+  int64_t column_parts() const {
+    if (column_blocks() >= kFewPieces) return 1;
+    return std::clamp<int64_t>(reduced_.size / kMinPartRows, 1, kMaxParts);
   }
 
   char* out_at(int64_t offset) const { return out_.as<char>() + offset * out_.itemsize(); }
@@ -188,10 +183,10 @@ class Softmax {
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
       const void* x = reader.read_run(from + i * stride, stride, count);
-      sum += kernels_.exp_run(y + i, x, &max, size_t(count), is_in_place ? in_.as<E>() + next : x);
+      sum += kernels_.exp_run(y + i, x, &max, size_t(count));
     }
     scale(y, n, sum, scratch);
-    if (is_staged) write(out_at(to), y, n);
+    if (is_staged) write(out_at(to), y, n, in_.as<char>() + next * in_.itemsize());
   }
 
   // Any layout and length, at the price of computing the exponentials twice.
@@ -207,10 +202,10 @@ class Softmax {
     for_each_block([&](int64_t, int64_t n, const void* x) { kernels_.max(&max, x, size_t(n)); });
     double sum = 0;
     for_each_block([&](int64_t, int64_t n, const void* x) {
-      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n), x);
+      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n));
     });
     for_each_block([&](int64_t begin, int64_t n, const void* x) {
-      kernels_.exp_run(scratch.row, x, &max, size_t(n), x);
+      kernels_.exp_run(scratch.row, x, &max, size_t(n));
       scale(scratch.row, n, sum, scratch);
       if (narrow_ != nullptr) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
       scatter(out_at(to), reduced_.dims(), reduced_.strides[1].data(), begin,
@@ -226,70 +221,140 @@ class Softmax {
     }
   }
 
-  void for_each_column_block(void* tiles) const {
-    const int64_t width = kept_.inner_dim();
-    const int64_t columns = this->columns();
+  // Some columns, some of their rows, and where all of them are.
+  struct ColumnUnit {
+    int64_t first;  // output column
+    int64_t n;
+    int64_t part;
+    int64_t begin_row, end_row;
+    int64_t from, to;
+  };
+
+  // Calls f(reader, sums, unit) for the units of all columns, of n_parts parts each.
+  template <class F>
+  void for_each_unit(int64_t n_parts, F f) const {
     const int64_t n_pieces = column_pieces();
-    LoopScratch loop_scratch(tiles, tile_bytes());
+    const int64_t part_rows = (reduced_.size + n_parts - 1) / n_parts;
+    const int64_t size = std::min(kept_.inner_dim(), kColumns) * part_rows;
     parallel_ranges(
-        column_blocks(), std::max<int64_t>(1, kElementsPerRange / (columns * reduced_.size)),
+        column_blocks() * n_parts, std::max<int64_t>(1, kElementsPerRange / size),
         [&](RangeQueue& queue) {
           BlockReader reader(in_, kElement);
-          ColumnScratch scratch{};
-          if (has_tile()) scratch.tile = reinterpret_cast<E*>(loop_scratch.take());
-          StridedIndex<2> first(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
+          ColumnSums sums{};
+          StridedIndex<2> at(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
           for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
             for (int64_t i = range.begin; i < range.end; ++i) {
-              const int64_t column = i % n_pieces * columns;
-              first.seek(i / n_pieces * width + column);
-              column_block(reader, scratch, first.offset(0), first.offset(1),
-                           std::min(columns, width - column));
+              const int64_t part = i % n_parts, block = i / n_parts;
+              const int64_t column = block % n_pieces * kColumns;
+              const int64_t first = block / n_pieces * kept_.inner_dim() + column;
+              at.seek(first);
+              f(reader, sums,
+                ColumnUnit{first, std::min(kColumns, kept_.inner_dim() - column), part,
+                           part * part_rows, std::min((part + 1) * part_rows, reduced_.size),
+                           at.offset(0), at.offset(1)});
             }
           }
           if (streams_) stream_fence();
         });
   }
 
-  void column_block(BlockReader& reader, ColumnScratch& scratch, int64_t from, int64_t to,
-                    int64_t columns) const {
-    const size_t n = size_t(columns);
-    E* const tile = scratch.tile;
-    const auto read_row = [&](int64_t i) {
-      return reader.read_run(from + i * reduced_.inner_stride(0), 1, columns);
+  // Every element is read twice: for the sums, and for the results.
+  void run_columns(E* scratch) const {
+    const int64_t n_parts = column_parts();
+    if (n_parts == 1) {
+      return for_each_unit(1, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
+        add_rows(reader, sums, unit);
+        write_rows(reader, sums, unit);
+      });
+    }
+    const auto max_of = [&](int64_t part, int64_t column) {
+      return scratch + 2 * part * kept_.size + column;
     };
-    // Not -infinity: its difference to itself is no number.
-    std::fill_n(scratch.max, n, std::numeric_limits<E>::lowest());
-    for (int64_t i = 0; i < reduced_.size; ++i) {
-      const void* const x = read_row(i);
-      kernels_.pairwise_max(scratch.max, scratch.max, x, nullptr, n);
-      if (tile != nullptr) std::memcpy(tile + i * columns, x, n * sizeof(E));
-    }
-    std::fill_n(scratch.sum, n, E(0));
-    for (int64_t begin = 0; begin < reduced_.size; begin += kColumnRows) {
-      std::fill_n(scratch.part, n, E(0));
-      for (int64_t i = begin; i < std::min(begin + kColumnRows, reduced_.size); ++i) {
-        E* const y = tile != nullptr ? tile + i * columns : scratch.row;
-        kernels_.exp_columns(y, tile != nullptr ? y : read_row(i), scratch.max, scratch.part, n);
+    const auto sum_of = [&](int64_t part, int64_t column) {
+      return max_of(part, column) + kept_.size;
+    };
+    for_each_unit(n_parts, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
+      add_rows(reader, sums, unit);
+      std::copy_n(sums.max, unit.n, max_of(unit.part, unit.first));
+      std::copy_n(sums.sum, unit.n, sum_of(unit.part, unit.first));
+    });
+    for_each_unit(1, [&](BlockReader&, ColumnSums& sums, const ColumnUnit& unit) {
+      start(sums, unit.n);
+      for (int64_t part = 0; part < n_parts; ++part) {
+        const E* const max = max_of(part, unit.first);
+        kernels_.pairwise_max(sums.other_max, sums.max, max, nullptr, size_t(unit.n));
+        raise_max(sums, unit.n);
+        kernels_.exp_columns(sums.row, max, sums.max, sums.other_sum, size_t(unit.n));
+        kernels_.multiply(sums.row, sums.row, sum_of(part, unit.first), nullptr, size_t(unit.n));
+        kernels_.add(sums.sum, sums.sum, sums.row, nullptr, size_t(unit.n));
       }
-      kernels_.add(scratch.sum, scratch.sum, scratch.part, nullptr, n);
-    }
-    for (size_t i = 0; i < n; ++i) scratch.sum[i] = 1 / scratch.sum[i];
-    for (int64_t i = 0; i < reduced_.size; ++i) {
-      E* const y = tile != nullptr ? tile + i * columns : scratch.row;
-      if (tile == nullptr) {
-        kernels_.exp_columns(y, read_row(i), scratch.max, scratch.part, n);
+      std::copy_n(sums.max, unit.n, max_of(0, unit.first));
+      std::copy_n(sums.sum, unit.n, sum_of(0, unit.first));
+    });
+    for_each_unit(n_parts, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
+      std::copy_n(max_of(0, unit.first), unit.n, sums.max);
+      std::copy_n(sum_of(0, unit.first), unit.n, sums.sum);
+      write_rows(reader, sums, unit);
+    });
+  }
+
+  // Not -infinity: its difference to itself is no number.
+  void start(ColumnSums& sums, int64_t n) const {
+    std::fill_n(sums.max, n, std::numeric_limits<E>::lowest());
+    std::fill_n(sums.sum, n, E(0));
+  }
+
+  // Makes other_max, which is nowhere less, the maximum that the sums are relative to.
+  void raise_max(ColumnSums& sums, int64_t n) const {
+    kernels_.exp_columns(sums.row, sums.max, sums.other_max, sums.other_sum, size_t(n));
+    kernels_.multiply(sums.sum, sums.sum, sums.row, nullptr, size_t(n));
+    std::copy_n(sums.other_max, n, sums.max);
+  }
+
+  const void* read_row(BlockReader& reader, const ColumnUnit& unit, int64_t row) const {
+    return reader.read_run(unit.from + row * reduced_.inner_stride(0), 1, unit.n);
+  }
+
+  // The sums of the unit's rows.
+  void add_rows(BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) const {
+    const size_t n = size_t(unit.n);
+    start(sums, unit.n);
+    for (int64_t begin = unit.begin_row; begin < unit.end_row; begin += kGroupRows) {
+      const int64_t end = std::min(begin + kGroupRows, unit.end_row);
+      std::copy_n(sums.max, n, sums.other_max);
+      for (int64_t i = begin; i < end; ++i) {
+        const void* const x = read_row(reader, unit, i);
+        kernels_.pairwise_max(sums.other_max, sums.other_max, x, nullptr, n);
       }
-      kernels_.multiply(y, y, scratch.sum, nullptr, n);
-      write(out_at(to + i * reduced_.inner_stride(1)), y, columns);
+      raise_max(sums, unit.n);
+      std::fill_n(sums.other_sum, n, E(0));
+      for (int64_t i = begin; i < end; ++i) {
+        const void* const x = read_row(reader, unit, i);
+        kernels_.exp_columns(sums.row, x, sums.max, sums.other_sum, n);
+      }
+      kernels_.add(sums.sum, sums.sum, sums.other_sum, nullptr, n);
     }
   }
 
-  // Writes n results to adjacent elements of the output.
-  void write(char* to, E* y, int64_t n) const {
+  void write_rows(BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) const {
+    const size_t n = size_t(unit.n);
+    for (size_t i = 0; i < n; ++i) sums.sum[i] = 1 / sums.sum[i];
+    for (int64_t i = unit.begin_row; i < unit.end_row; ++i) {
+      const void* const x = read_row(reader, unit, i);
+      kernels_.exp_columns(sums.row, x, sums.max, sums.other_sum, n);
+      kernels_.multiply(sums.row, sums.row, sums.sum, nullptr, n);
+      const int64_t next = unit.from + (i + 1) * reduced_.inner_stride(0);
+      write(out_at(unit.to + i * reduced_.inner_stride(1)), sums.row, unit.n,
+            in_.as<char>() + next * in_.itemsize());
+    }
+  }
+
+  // Writes n results to adjacent elements of the output. `next`: what will be read after it.
+  void write(char* to, E* y, int64_t n, const char* next) const {
     if (narrow_ != nullptr) {
       narrow_(to, y, nullptr, nullptr, size_t(n));
     } else if (streams_) {
-      stream_copy(to, y, size_t(n) * sizeof(E));
+      stream_copy(to, y, size_t(n) * sizeof(E), next);
     } else {
       std::memcpy(to, y, size_t(n) * sizeof(E));
     }
@@ -307,7 +372,7 @@ class Softmax {
 }  // namespace
 
 int64_t softmax_scratch_bytes(const View& in, std::span<const int> axes, const View& out) {
-  if (in.size < kMinTiled) return 0;
+  if (in.size == 0) return 0;
   return in.dtype == float64 ? Softmax<double>(in, axes, out).scratch_bytes()
                              : Softmax<float>(in, axes, out).scratch_bytes();
 }

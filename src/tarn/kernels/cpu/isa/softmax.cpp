@@ -45,13 +45,12 @@ TARN_FN void exp_each(Pack<E> (&x)[kPacks]) {
 }
 
 template <class E>
-double exp_run(void* out, const void* x, const void* max, size_t n, const void* next) {
+double exp_run(void* out, const void* x, const void* max, size_t n) {
   // Dealt out over 256 bytes of lanes, added up in double after 64 rounds: as in isa/reduce.cpp,
   // for the same reasons.
   constexpr size_t kSums = 256 / sizeof(E);
   constexpr size_t kBlock = 64 * kSums;
   const Pack<E> shift(*static_cast<const E*>(max));
-  const char* line = static_cast<const char*>(next);
   double total = 0;
   for (size_t begin = 0; begin < n; begin += kBlock) {
     alignas(HWY_MAX_BYTES) E sums[kSums] = {};
@@ -68,9 +67,6 @@ double exp_run(void* out, const void* x, const void* max, size_t n, const void* 
             // Lanes of padding add exp(-infinity) = 0.
             store(sum + kAt, load(sum + kAt) + y[k]);
           });
-          for (size_t k = 0; k < kGroup<E> * sizeof(E); k += 64, line += 64) {
-            __builtin_prefetch(line, 0, 2);
-          }
         });
     for (E sum : sums) total += double(sum);
   }
