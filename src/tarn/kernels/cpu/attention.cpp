@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/half.h"
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/attention_kernels.h"
@@ -28,9 +29,6 @@ constexpr int64_t kFewRows = 4;
 // Products of a range of tasks; where memory is waited for, of as many rows as take that time.
 constexpr int64_t kMinRangeWork = 2 << 20;
 constexpr int64_t kRowsOfMemory = 16;
-
-int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Bytes, rounded up so that what follows is aligned.
 int64_t padded(int64_t nbytes) { return ceil_div(nbytes, 64) * 64; }

@@ -15,8 +15,6 @@ namespace {
 // A block of keys and values stays in the second-level cache until all rows have seen it.
 constexpr int64_t kBlockKeys = 256;
 
-int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
-
 // T is the type that sums are kept in.
 template <class T>
 class RowAttention {

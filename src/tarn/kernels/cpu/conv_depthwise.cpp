@@ -3,6 +3,7 @@
 #include <cassert>
 #include <vector>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/kernels/cpu/conv_depthwise_kernels.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/isa_functions.h"
@@ -17,8 +18,6 @@ namespace {
 
 // Multiplications that a range of work should have.
 constexpr int64_t kMinWork = 256 << 10;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Weights with the channels last, and adjacent.
 Scratch transpose_weights(const ConvProblem& p, const AllocateScratch& allocate) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/onednn.h"
 #include "tarn/kernels/cpu/parallel.h"
@@ -46,8 +47,6 @@ bool is_fast(Dtype dtype) {
   }
   return isa == dnnl_cpu_isa_avx512_core_amx;
 }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Some images, or some places along the first axis of one image.
 struct Tile {

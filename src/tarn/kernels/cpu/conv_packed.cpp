@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/kernels/cpu/matmul_tile.h"
 #include "tarn/kernels/cpu/parallel.h"
 
@@ -17,8 +18,6 @@ constexpr int64_t kMaxRows = 192;
 constexpr int64_t kMaxRowBytes = 1536;
 // Tiles are halved until there are this many.
 constexpr int64_t kEnoughTiles = 32;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A place of an image, counted through in row-major order.
 class Place {

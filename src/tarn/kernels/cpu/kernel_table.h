@@ -11,6 +11,9 @@
 
 namespace tarn::cpu {
 
+// Where a table has what is for `dtype`.
+constexpr int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
+
 // out[i] = f(a[i], b[i], c[i]) for i < n; operands that the operation does not take are ignored.
 // Reads and writes exactly those elements. `out` may be an operand whose elements have the same
 // size; else it overlaps none.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/creation.h"
 #include "tarn/kernels/cpu/matmul_onednn.h"
@@ -101,8 +102,6 @@ bool multiplied_as_matvec(const Product& p) {
   matvec(work);
   return true;
 }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The size of the pieces when n is cut into `count` about equal ones of a multiple of `step`.
 int64_t piece(int64_t n, int64_t count, int64_t step) {

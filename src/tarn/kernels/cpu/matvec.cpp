@@ -26,8 +26,6 @@ constexpr int64_t kMinDotPart = 1024;
 constexpr int64_t kMinRowsPart = 128;
 constexpr int64_t kMaxParts = 32;
 
-int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
-
 // T is the type that sums are kept in.
 template <class T>
 class Matvec {

@@ -40,8 +40,6 @@ constexpr int64_t kMaxTileRows = 1024;
 // Multiplications that are worth threads at whatever speed.
 constexpr int64_t kLargeWork = 8 << 20;
 
-int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
-
 void float_from(Dtype dtype, const void* from, int64_t n, float* to) {
   if (dtype == float32) {
     std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/complex.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/gather.h"
@@ -281,8 +282,6 @@ class Scan {
     alignas(64) unsigned char results[kBlock * 8];
     alignas(64) unsigned char narrowed[kBlock * 4];
   };
-
-  static int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
   // A unit is a chunk of a line, or of some columns. Those side by side follow each other.
   void for_each_unit(bool is_final) const {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/layout.h"
 #include "tarn/kernels/cpu/gather.h"
 #include "tarn/kernels/cpu/kernel_table.h"
@@ -133,7 +134,7 @@ class Softmax {
            kept_.inner_stride(1) == 1 && kept_.inner_dim() >= kFewColumns;
   }
 
-  int64_t column_pieces() const { return (kept_.inner_dim() + kColumns - 1) / kColumns; }
+  int64_t column_pieces() const { return ceil_div(kept_.inner_dim(), kColumns); }
   int64_t column_blocks() const { return kept_.size / kept_.inner_dim() * column_pieces(); }
   // Depends on the shape alone, as do the bits of the result.
   int64_t column_parts() const {
@@ -234,7 +235,7 @@ class Softmax {
   template <class F>
   void for_each_unit(int64_t n_parts, F f) const {
     const int64_t n_pieces = column_pieces();
-    const int64_t part_rows = (reduced_.size + n_parts - 1) / n_parts;
+    const int64_t part_rows = ceil_div(reduced_.size, n_parts);
     const int64_t size = std::min(kept_.inner_dim(), kColumns) * part_rows;
     parallel_ranges(
         column_blocks() * n_parts, std::max<int64_t>(1, kElementsPerRange / size),
