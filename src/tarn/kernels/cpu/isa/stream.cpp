@@ -24,8 +24,7 @@ void stream_lines(uint8_t* to, const uint8_t* from, size_t n_lines, const uint8_
 }
 
 // The ends of a target that does not begin and end at a cache line are stored as usual.
-void stream_copy(void* to, const void* from, size_t nbytes, const void* const* ahead,
-                 int n_ahead) {
+void stream_copy(void* to, const void* from, size_t nbytes, const void* const* ahead, int n_ahead) {
   using LineCopy = void (*)(uint8_t*, const uint8_t*, size_t, const uint8_t* const*);
   static constexpr LineCopy kCopies[] = {stream_lines<0>, stream_lines<1>, stream_lines<2>,
                                          stream_lines<3>, stream_lines<4>};
