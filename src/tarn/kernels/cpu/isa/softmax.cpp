@@ -6,7 +6,8 @@ namespace tarn::HWY_NAMESPACE {
 
 namespace {
 
-constexpr size_t kPacks = 4;
+// As many lanes as fit into 256 bytes, whatever the size of a register: see isa/reduce.cpp.
+constexpr size_t kPacks = 256 / HWY_MAX_BYTES;
 template <class E>
 constexpr size_t kGroup = kPacks* Pack<E>::kLanes;
 
@@ -44,31 +45,40 @@ TARN_FN void exp_each(Pack<E> (&x)[kPacks]) {
   }
 }
 
+// In double, by halves.
+template <class E>
+double sum_of_group(const Pack<E> (&sums)[kPacks]) {
+  alignas(HWY_MAX_BYTES) E lanes[kGroup<E>];
+  unrolled<kPacks>([&](auto k) { store(lanes + k * Pack<E>::kLanes, sums[k]); });
+  double total[kGroup<E>];
+  for (size_t i = 0; i < kGroup<E>; ++i) total[i] = double(lanes[i]);
+  for (size_t half = kGroup<E> / 2; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) total[i] += total[i + half];
+  }
+  return total[0];
+}
+
 template <class E>
 double exp_run(void* out, const void* x, const void* max, size_t n) {
-  // Dealt out over 256 bytes of lanes, added up in double after 64 rounds: as in isa/reduce.cpp,
-  // for the same reasons.
-  constexpr size_t kSums = 256 / sizeof(E);
-  constexpr size_t kBlock = 64 * kSums;
+  // Rounds of additions in E before the lanes are added up in double.
+  constexpr size_t kBlock = 64 * kGroup<E>;
   const Pack<E> shift(*static_cast<const E*>(max));
   double total = 0;
   for (size_t begin = 0; begin < n; begin += kBlock) {
-    alignas(HWY_MAX_BYTES) E sums[kSums] = {};
+    Pack<E> sums[kPacks];
+    unrolled<kPacks>([&](auto k) { sums[k] = Pack<E>(0); });
     for_each_group(
         static_cast<const E*>(x) + begin, static_cast<E*>(out) + begin, HWY_MIN(n - begin, kBlock),
-        [&](size_t i, const E* from, E* to) {
+        [&](size_t, const E* from, E* to) {
           Pack<E> y[kPacks];
           unrolled<kPacks>([&](auto k) { y[k] = load(from + k * Pack<E>::kLanes) - shift; });
           exp_each(y);
-          E* const sum = sums + i % kSums;
           unrolled<kPacks>([&](auto k) {
-            constexpr size_t kAt = k * Pack<E>::kLanes;
-            store(to + kAt, y[k]);
-            // Lanes of padding add exp(-infinity) = 0.
-            store(sum + kAt, load(sum + kAt) + y[k]);
+            store(to + k * Pack<E>::kLanes, y[k]);
+            sums[k] = sums[k] + y[k];  // lanes of padding add exp(-infinity) = 0
           });
         });
-    for (E sum : sums) total += double(sum);
+    total += sum_of_group(sums);
   }
   return total;
 }
