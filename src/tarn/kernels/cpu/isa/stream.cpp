@@ -1,6 +1,4 @@
 // Copies past the caches.
-#include <hwy/cache_control.h>
-
 #include "tarn/kernels/cpu/isa/element.h"
 #include "tarn/kernels/cpu/isa/families.h"
 
@@ -16,7 +14,8 @@ void stream_lines(uint8_t* to, const uint8_t* from, size_t n_lines, const uint8_
   constexpr size_t kLanes = hn::MaxLanes(d);
   constexpr size_t kStores = kLine / kLanes;
   for (size_t i = 0; i < n_lines * kLine; i += kLine) {
-    unrolled<kAhead>([&](auto k) { hwy::Prefetch(ahead[k] + i); });
+    // Not to be kept: read once, by the next tile, and not by way of the second-level cache.
+    unrolled<kAhead>([&](auto k) { __builtin_prefetch(ahead[k] + i, 0, 0); });
     hn::Vec<decltype(d)> line[kStores];
     unrolled<kStores>([&](auto k) { line[k] = hn::LoadU(d, from + i + k * kLanes); });
     unrolled<kStores>([&](auto k) { hn::Stream(line[k], d, to + i + k * kLanes); });
