@@ -69,7 +69,8 @@ struct KernelTable {
   ExpRun exp_run[kDtypeCount];
   ExpColumns exp_columns[kDtypeCount];
 
-  StreamCopy stream_copy;
+  StreamCopy stream_copy;  // what is ahead goes to the second-level cache
+  StreamCopy stream_tile;  // to the first only: for so little that it stays there until it is read
 };
 
 // The table that this process uses. Throws std::runtime_error if the CPU has none of the

@@ -8,14 +8,14 @@ namespace {
 
 constexpr size_t kLine = 64;
 
-template <int kAhead>
+template <bool kToFirstLevel, int kAhead>
 void stream_lines(uint8_t* to, const uint8_t* from, size_t n_lines, const uint8_t* const* ahead) {
   const hn::ScalableTag<uint8_t> d;
   constexpr size_t kLanes = hn::MaxLanes(d);
   constexpr size_t kStores = kLine / kLanes;
   for (size_t i = 0; i < n_lines * kLine; i += kLine) {
-    // Not to be kept: read once, by the next tile, and not by way of the second-level cache.
-    unrolled<kAhead>([&](auto k) { __builtin_prefetch(ahead[k] + i, 0, 0); });
+    constexpr int kLocality = kToFirstLevel ? 0 : 2;  // 0: only there, and soon forgotten
+    unrolled<kAhead>([&](auto k) { __builtin_prefetch(ahead[k] + i, 0, kLocality); });
     hn::Vec<decltype(d)> line[kStores];
     unrolled<kStores>([&](auto k) { line[k] = hn::LoadU(d, from + i + k * kLanes); });
     unrolled<kStores>([&](auto k) { hn::Stream(line[k], d, to + i + k * kLanes); });
@@ -23,10 +23,13 @@ void stream_lines(uint8_t* to, const uint8_t* from, size_t n_lines, const uint8_
 }
 
 // The ends of a target that does not begin and end at a cache line are stored as usual.
+template <bool kToFirstLevel>
 void stream_copy(void* to, const void* from, size_t nbytes, const void* const* ahead, int n_ahead) {
   using LineCopy = void (*)(uint8_t*, const uint8_t*, size_t, const uint8_t* const*);
-  static constexpr LineCopy kCopies[] = {stream_lines<0>, stream_lines<1>, stream_lines<2>,
-                                         stream_lines<3>, stream_lines<4>};
+  static constexpr LineCopy kCopies[] = {
+      stream_lines<kToFirstLevel, 0>, stream_lines<kToFirstLevel, 1>,
+      stream_lines<kToFirstLevel, 2>, stream_lines<kToFirstLevel, 3>,
+      stream_lines<kToFirstLevel, 4>};
   static_assert(std::size(kCopies) == cpu::kMostAhead + 1);
   const uint8_t* next[cpu::kMostAhead];
   for (int i = 0; i < n_ahead; ++i) next[i] = static_cast<const uint8_t*>(ahead[i]);
@@ -43,6 +46,9 @@ void stream_copy(void* to, const void* from, size_t nbytes, const void* const* a
 
 }  // namespace
 
-void add_stream_kernels(cpu::KernelTable& table) { table.stream_copy = stream_copy; }
+void add_stream_kernels(cpu::KernelTable& table) {
+  table.stream_copy = stream_copy<false>;
+  table.stream_tile = stream_copy<true>;
+}
 
 }  // namespace tarn::HWY_NAMESPACE
