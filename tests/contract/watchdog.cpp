@@ -21,8 +21,7 @@ class WatchEachTest final : public testing::EmptyTestEventListener {
  private:
   void OnTestStart(const testing::TestInfo& test) override {
     message() = "watchdog: " + std::string(test.test_suite_name()) + "." + test.name() +
-                " has not ended after " + std::to_string(kLimitSeconds) +
-                " s: something waits for ever\n";
+                " does not end: something waits for ever\n";
     alarm(kLimitSeconds);
   }
   void OnTestEnd(const testing::TestInfo&) override { alarm(0); }

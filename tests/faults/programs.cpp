@@ -66,7 +66,7 @@ void fused_group(Trace& trace) {
 
 void reductions_and_products(Trace& trace) {
   Stream s = stream_1();
-  array a = reshape(arange(0.0, 70000.0, s), {700, 100}, s);  // above what is run inline
+  array a = reshape(arange(0.0, 70000.0, s), {700, 100}, s);  // spread over threads
   array b = divide(a, array(7e4f), s);
   trace.keep(softmax(b, -1, false, s));
   trace.keep(argmax(b, 0, false, s));

@@ -117,7 +117,7 @@ void compare_multiply_add(const KernelTable& table, std::mt19937& random) {
   kernel(ElementwiseOp::add)(sum.data(), product.data(), c.data(), nullptr, n);
   table.multiply_add[dtype](got.data(), pairs.x.data(), pairs.y.data(), c.data(), n);
   for (size_t i = 0; i < n; ++i) {
-    ASSERT_EQ(std::memcmp(&got[i], &sum[i], sizeof(T)), 0) << table.isa << " at " << i;
+    ASSERT_TRUE(is_same(got[i], sum[i])) << table.isa << " at " << i;
   }
 }
 

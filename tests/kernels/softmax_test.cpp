@@ -114,15 +114,29 @@ TEST(Softmax, any_layout_along_any_axes) {
 TEST(Softmax, large_arrays) {
   std::mt19937 random(2);
   const std::pair<Shape, std::vector<int>> cases[] = {
-      {{30'000}, {0}},  {{200, 1030}, {1}},     {{200, 1030}, {0}},  {{5000, 70}, {0}},
-      {{3, 9000}, {1}}, {{40, 50, 60}, {0, 2}}, {{40, 50, 60}, {1}}, {{20, 9000}, {0, 1}},
-      {{9000, 3}, {0}}, {{4, 3000, 17}, {1}},   {{17, 3000}, {0}},   {{33'000, 17}, {0}}};
+      {{30'000}, {0}},    {{200, 1030}, {1}},     {{200, 1030}, {0}},  {{5000, 70}, {0}},
+      {{3, 9000}, {1}},   {{40, 50, 60}, {0, 2}}, {{40, 50, 60}, {1}}, {{20, 9000}, {0, 1}},
+      {{9000, 3}, {0}},   {{4, 3000, 17}, {1}},   {{17, 3000}, {0}},   {{33'000, 17}, {0}},
+      {{300, 5000}, {0}}, {{1100, 2048}, {0}},    {{1100, 2048}, {1}}};
   for (const auto& [shape, axes] : cases) {
     for_each_float_type([&]<class T>(type_tag<T>) {
       TestArray in(dtype_of<T>, shape);
-      fill_numbers<T>(in, 4, false, random);
-      ASSERT_NO_FATAL_FAILURE(check_softmax<T>(in, axes));
+      for (bool has_special : {false, true}) {
+        fill_numbers<T>(in, 4, has_special, random);
+        ASSERT_NO_FATAL_FAILURE(check_softmax<T>(in, axes));
+      }
     });
+  }
+}
+
+// Each row is a new maximum, and sums are moved to it by the same factor again and again.
+TEST(Softmax, of_columns_that_rise_steadily) {
+  for (const auto& [shape, axis] : {std::pair(Shape{40'000, 17}, 0), {Shape{32, 4000, 16}, 1}}) {
+    TestArray in(float32, shape);
+    const int64_t step = shape.back();
+    const int64_t rows = shape[axis];
+    in.for_each<float>([&](float& x, int64_t i) { x = float(i / step % rows) / float(rows); });
+    ASSERT_NO_FATAL_FAILURE(check_softmax<float>(in, {axis}));
   }
 }
 

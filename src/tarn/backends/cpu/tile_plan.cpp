@@ -4,8 +4,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "tarn/kernels/cpu/gather.h"
-
 namespace tarn::cpu {
 
 namespace {
@@ -177,6 +175,10 @@ void TilePlan::stream_deliveries(void* const* at, void* const* at_output, size_t
     while (continued != 0 && n_ahead < kMostAhead) {
       const int input = std::countr_zero(continued);
       const size_t tile_nbytes = n * input_item_size[input];
+      if (nbytes > 2 * tile_nbytes) {  // would be fetched several tiles ahead
+        continued &= continued - 1;
+        continue;
+      }
       ahead[n_ahead++] = static_cast<const char*>(at[input]) + tile_nbytes + n_fetched;
       n_fetched += nbytes;
       if (n_fetched < tile_nbytes) continue;

@@ -36,7 +36,7 @@ struct TilePlan {
   int n_slots = 0;
   int slot_item_size = 1;  // the largest element in a slot
   bool stream = false;     // deliveries bypass the caches
-  StreamCopy stream_tile;
+  StreamCopy stream_tile = nullptr;
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
   uint8_t input_item_size[kMaxTileInputs];
@@ -44,7 +44,7 @@ struct TilePlan {
   uint8_t writer[kMaxTileOutputs];  // the value whose instruction writes this output, or kNone
 
   // Runs all steps on n elements. at[v]: where the tile of value v begins; of output o:
-  // at_output[o]. `continued`: bit i is set if the next tile of input i lies behind this one.
+  // at_output[o]. `continued`: bit i is set if the next tile of input i follows this one in memory.
   void run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const;
 
  private:

@@ -32,7 +32,7 @@ void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows,
 inline constexpr int64_t kStreamBytes = 8 << 20;
 
 // KernelTable::stream_copy(), with `next` ahead unless it is null, and what must follow it.
-void stream_copy(void* to, const void* from, size_t nbytes, const void* next = nullptr);
+void stream_copy(void* to, const void* from, size_t nbytes, const void* next);
 void stream_fence();
 
 }  // namespace tarn::cpu

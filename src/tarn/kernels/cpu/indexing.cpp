@@ -128,11 +128,11 @@ class RowGather {
   void copy_small(const int64_t* offsets, int64_t n, char* to) const {
     alignas(64) char rows[kBatch * kBytes];
     for (int64_t i = 0; i < n; ++i) std::memcpy(rows + i * kBytes, source(offsets[i]), kBytes);
-    write(to, rows, n * kBytes);
+    write(to, rows, n * kBytes, nullptr);
   }
 
   // `next`: what will be read after it, or null.
-  void write(char* to, const char* from, int64_t nbytes, const char* next = nullptr) const {
+  void write(char* to, const char* from, int64_t nbytes, const char* next) const {
     if (stream_) {
       stream_copy(to, from, static_cast<size_t>(nbytes), next);
     } else {

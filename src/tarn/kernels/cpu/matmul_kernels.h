@@ -23,6 +23,9 @@ struct MatmulTile {
 inline constexpr int64_t kMatmulDepth = 256;
 inline constexpr int64_t kMatmulRowBlock = 192;
 
+// So many products are added to each y[j] at once where b is adjacent along j.
+inline constexpr int kMatvecRows = 8;
+
 // y[j] = sum of x[i] * b(i, j) over i < n_inner, for j < n_outer.
 struct MatvecPart {
   const void* x;  // of the type that sums are kept in, adjacent

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <memory>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/half.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/matmul_kernels.h"
@@ -18,8 +19,10 @@ constexpr int64_t kTaskBytes = 128 << 10;
 // From this size on all threads start at once.
 constexpr int64_t kLargeBytes = 8 << 20;
 // Sums of this many columns stay close while rows are added to them, and the pieces of rows are
-// several pages long, as the prefetchers like it.
+// several pages long, as the prefetchers like it; shorter where that leaves too little to share
+// out.
 constexpr int64_t kColumns = 4096;
+constexpr int64_t kFewestColumns = 1024;
 // A long sum is cut into parts that are added at the end, so that few results are enough for all
 // cores, and because shorter sums are more accurate.
 constexpr int64_t kMinDotPart = 1024;
@@ -35,18 +38,21 @@ class Matvec {
     const int64_t itemsize = w_.dtype.size();
     rows_are_sums_ = w_.b_inner == 1;
     const int64_t bytes = w_.n_inner * w_.n_outer * itemsize;
-    if (rows_are_sums_) {
-      const int64_t rows = std::max<int64_t>(4, kTaskBytes / (w_.n_inner * itemsize));
-      chunk_ = std::min(w_.n_outer, rows);
-    } else {
-      chunk_ = std::min(w_.n_outer, kColumns);
-    }
-    n_chunks_ = (w_.n_outer + chunk_ - 1) / chunk_;
+    chunk_ = rows_are_sums_ ? std::max<int64_t>(4, kTaskBytes / (w_.n_inner * itemsize)) : kColumns;
     const int64_t min_part = rows_are_sums_ ? kMinDotPart : kMinRowsPart;
-    n_parts_ = std::clamp<int64_t>(std::min(bytes / n_chunks_ / kTaskBytes, w_.n_inner / min_part),
-                                   1, kMaxParts);
-    part_ = (w_.n_inner + n_parts_ - 1) / n_parts_;
-    n_parts_ = (w_.n_inner + part_ - 1) / part_;
+    const int64_t fewest_columns = rows_are_sums_ ? chunk_ : kFewestColumns;
+    for (;; chunk_ /= 2) {
+      chunk_ = std::min(w_.n_outer, chunk_);
+      n_chunks_ = ceil_div(w_.n_outer, chunk_);
+      const int64_t most_parts = std::max<int64_t>(1, kMaxParts / (n_chunks_ * batch_));
+      n_parts_ = std::clamp<int64_t>(
+          std::min(bytes / n_chunks_ / kTaskBytes, w_.n_inner / min_part), 1, most_parts);
+      const bool is_enough = n_chunks_ * n_parts_ * batch_ >= kMaxParts;
+      if (is_enough || chunk_ / 2 < fewest_columns) break;
+    }
+    // Whole groups of the rows that are read at once.
+    part_ = ceil_div(ceil_div(w_.n_inner, n_parts_), kMatvecRows) * kMatvecRows;
+    n_parts_ = ceil_div(w_.n_inner, part_);
     task_bytes_ = std::max<int64_t>(1, bytes / (n_chunks_ * n_parts_));
   }
 
@@ -62,8 +68,8 @@ class Matvec {
     const auto drain = [&](RangeQueue& queue) {
       for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tasks(r.begin, r.end);
     };
-    n_tasks * task_bytes_ < kLargeBytes ? parallel_ranges(n_tasks, grain, drain)
-                                        : parallel_large_ranges(n_tasks, grain, drain);
+    n_tasks* task_bytes_ < kLargeBytes ? parallel_ranges(n_tasks, grain, drain)
+                                       : parallel_large_ranges(n_tasks, grain, drain);
     if (in_place) return;
     for (int64_t part = 1; part < n_parts_; ++part) {
       for (int64_t j = 0; j < n_sums; ++j) sums_[j] += sums_[part * n_sums + j];

@@ -33,8 +33,8 @@ constexpr int64_t kChunk = 128 << 10;  // elements
 constexpr int64_t kFewLines = 16;
 constexpr int64_t kElementsPerRange = 64 << 10;
 
-// Neighbouring lines are scanned together, row by row, in pieces that leave carries and rows in the
-// first-level cache.
+// Neighbouring lines are scanned together, row by row, in pieces that leave carries and rows close,
+// and else are the faster the longer they are.
 constexpr int64_t kFewColumns = 16;
 constexpr int64_t kFewestColumns = 256;
 constexpr int64_t kBlock = BlockReader::kBlock;
@@ -311,8 +311,9 @@ class Scan {
 
   // A thread's share, where that is not too little: pieces of rows are the faster the longer.
   int64_t columns_of_unit() const {
-    const int64_t share = lines_.count() * n_chunks_ / num_threads() / kFewColumns * kFewColumns;
-    return std::min(lines_.inner, std::clamp(share, kFewestColumns, kMostColumns));
+    const int64_t share = std::max(lines_.count() * n_chunks_ / num_threads(), kFewestColumns);
+    const int64_t width = ceil_div(share, ceil_div(share, kMostColumns));
+    return std::min(lines_.inner, ceil_div(width, kFewColumns) * kFewColumns);
   }
 
   int64_t rows_of(int64_t chunk) const { return std::min(chunk_, lines_.length - chunk * chunk_); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "tarn/base/ceil_div.h"
 #include "tarn/base/layout.h"
@@ -21,17 +22,18 @@ constexpr int64_t kBlock = BlockReader::kBlock;
 // Elements of a row whose exponentials wait for their sum in scratch memory, where the output
 // cannot hold them.
 constexpr int64_t kScratchRow = 8 << 10;
-// Columns that are worth walking through row by row, so many at once: pieces of rows are read the
-// faster the longer they are.
+// Columns that are worth walking through row by row.
 constexpr int64_t kFewColumns = 16;
-constexpr int64_t kColumns = 2048;
+// As many at once: pieces of rows are read the faster the longer they are. Down to kFewestAtOnce if
+// that leaves too little to share out.
+constexpr int64_t kMostAtOnce = kBlock;
+constexpr int64_t kFewestAtOnce = 256;
 // Rows whose exponentials are added up before they are added to the sum of the others: few enough
 // that they are still close when their largest elements are known.
 constexpr int64_t kGroupRows = 32;
-// So few pieces of columns that their rows are shared out, too, in parts of at least so many.
-constexpr int64_t kFewPieces = 16;
+// Where there are few columns their rows are shared out, too, in parts.
 constexpr int64_t kMinPartRows = 128;
-constexpr int64_t kMaxParts = 32;
+constexpr int64_t kEnoughUnits = 32;
 
 // One set of dimensions of input and output at once.
 struct Axes {
@@ -61,7 +63,6 @@ struct Axes {
 struct Kernels {
   RunReducer max;
   TileKernel pairwise_max;
-  TileKernel add;
   TileKernel multiply;
   ExpRun exp_run;
   ExpColumns exp_columns;
@@ -80,19 +81,17 @@ class Softmax {
     reduced_.collapse();
     const KernelTable& table = kernels();
     const int dtype = int(kElement);
-    kernels_ = {table.max[dtype],
-                table.elementwise[int(ElementwiseOp::maximum)][dtype],
-                table.elementwise[int(ElementwiseOp::add)][dtype],
-                table.elementwise[int(ElementwiseOp::multiply)][dtype],
-                table.exp_run[dtype],
+    kernels_ = {table.max[dtype], table.elementwise[int(ElementwiseOp::maximum)][dtype],
+                table.elementwise[int(ElementwiseOp::multiply)][dtype], table.exp_run[dtype],
                 table.exp_columns[dtype]};
     narrow_ = table.cast[dtype][int(out.dtype.val())];
+    widen_ = table.cast[dtype][int(Dtype::Val::float64)];
     streams_ = narrow_ == nullptr && out.nbytes() >= kStreamBytes;
+    if (goes_by_columns()) share_out_columns();
   }
 
   int64_t scratch_bytes() const {
-    if (!goes_by_columns() || column_parts() == 1) return 0;
-    return 2 * column_parts() * kept_.size * int64_t{sizeof(E)};
+    return n_parts_ > 1 ? n_parts_ * kept_.size * int64_t{sizeof(double) + sizeof(E)} : 0;
   }
 
   // Requires: `scratch` has scratch_bytes() bytes.
@@ -101,7 +100,7 @@ class Softmax {
       for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
                           int64_t next) { short_row(reader, scratch, from, to, next); });
     } else if (goes_by_columns()) {
-      run_columns(static_cast<E*>(scratch));
+      run_columns(static_cast<double*>(scratch));
     } else {
       for_each_row([this](BlockReader& reader, Scratch& scratch, int64_t from, int64_t to,
                           int64_t) { any_row(reader, scratch, from, to); });
@@ -115,13 +114,17 @@ class Softmax {
     alignas(64) E row[kScratchRow];
     alignas(64) E factors[kBlock];
   };
-  // Of neighbouring columns. The arrays are padded as exp_columns wants them.
+  // Of neighbouring columns: the largest elements so far and the sums of exponentials relative to
+  // them. Sums are moved to other maxima in double, since the factors are much the same each time
+  // where elements rise steadily, and so are their errors.
   struct ColumnSums {
-    alignas(64) E max[kColumns];
-    alignas(64) E sum[kColumns];  // of exponentials relative to it
-    alignas(64) E other_max[kColumns];
-    alignas(64) E other_sum[kColumns];
-    alignas(64) E row[kColumns];
+    alignas(64) E max[kMostAtOnce] = {};
+    alignas(64) E other_max[kMostAtOnce] = {};
+    alignas(64) E group_sum[kMostAtOnce] = {};
+    alignas(64) E row[kMostAtOnce];
+    alignas(64) double sum[kMostAtOnce];
+    alignas(64) double factor[kMostAtOnce];
+    alignas(64) double wide[kMostAtOnce];
   };
 
   bool is_line() const { return reduced_.shape.size() == 1; }
@@ -134,13 +137,15 @@ class Softmax {
            kept_.inner_stride(1) == 1 && kept_.inner_dim() >= kFewColumns;
   }
 
-  int64_t column_pieces() const { return ceil_div(kept_.inner_dim(), kColumns); }
-  int64_t column_blocks() const { return kept_.size / kept_.inner_dim() * column_pieces(); }
-  // Depends on the shape alone, as do the bits of the result.
-  int64_t column_parts() const {
-    if (column_blocks() >= kFewPieces) return 1;
-    return std::clamp<int64_t>(reduced_.size / kMinPartRows, 1, kMaxParts);
+  // By shape and layout, whatever the number of threads: so are the bits of the result.
+  void share_out_columns() {
+    n_parts_ = std::clamp<int64_t>(reduced_.size / kMinPartRows, 1, kEnoughUnits);
+    at_once_ = kMostAtOnce;
+    while (at_once_ > kFewestAtOnce && n_column_blocks() * n_parts_ < kEnoughUnits) at_once_ /= 2;
+    if (n_column_blocks() >= kEnoughUnits) n_parts_ = 1;
   }
+  int64_t n_column_pieces() const { return ceil_div(kept_.inner_dim(), at_once_); }
+  int64_t n_column_blocks() const { return kept_.size / kept_.inner_dim() * n_column_pieces(); }
 
   char* out_at(int64_t offset) const { return out_.as<char>() + offset * out_.itemsize(); }
 
@@ -215,7 +220,7 @@ class Softmax {
   }
 
   void scale(E* y, int64_t n, double sum, Scratch& scratch) const {
-    constexpr int64_t kFactors = kBlock / 4;
+    constexpr int64_t kFactors = kBlock / 4;  // filled in each row, so not too many
     std::fill_n(scratch.factors, std::min(n, kFactors), E(1 / sum));
     for (int64_t i = 0; i < n; i += kFactors) {
       kernels_.multiply(y + i, y + i, scratch.factors, nullptr, size_t(std::min(kFactors, n - i)));
@@ -234,23 +239,23 @@ class Softmax {
   // Calls f(reader, sums, unit) for the units of all columns, of n_parts parts each.
   template <class F>
   void for_each_unit(int64_t n_parts, F f) const {
-    const int64_t n_pieces = column_pieces();
+    const int64_t n_pieces = n_column_pieces();
     const int64_t part_rows = ceil_div(reduced_.size, n_parts);
-    const int64_t size = std::min(kept_.inner_dim(), kColumns) * part_rows;
+    const int64_t size = std::min(kept_.inner_dim(), at_once_) * part_rows;
     parallel_ranges(
-        column_blocks() * n_parts, std::max<int64_t>(1, kElementsPerRange / size),
+        n_column_blocks() * n_parts, std::max<int64_t>(1, kElementsPerRange / size),
         [&](RangeQueue& queue) {
           BlockReader reader(in_, kElement);
-          ColumnSums sums{};
+          ColumnSums sums;
           StridedIndex<2> at(kept_.dims(), {kept_.strides[0].data(), kept_.strides[1].data()});
           for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
             for (int64_t i = range.begin; i < range.end; ++i) {
               const int64_t part = i % n_parts, block = i / n_parts;
-              const int64_t column = block % n_pieces * kColumns;
+              const int64_t column = block % n_pieces * at_once_;
               const int64_t first = block / n_pieces * kept_.inner_dim() + column;
               at.seek(first);
               f(reader, sums,
-                ColumnUnit{first, std::min(kColumns, kept_.inner_dim() - column), part,
+                ColumnUnit{first, std::min(at_once_, kept_.inner_dim() - column), part,
                            part * part_rows, std::min((part + 1) * part_rows, reduced_.size),
                            at.offset(0), at.offset(1)});
             }
@@ -260,41 +265,37 @@ class Softmax {
   }
 
   // Every element is read twice: for the sums, and for the results.
-  void run_columns(E* scratch) const {
-    const int64_t n_parts = column_parts();
-    if (n_parts == 1) {
+  void run_columns(double* scratch) const {
+    if (n_parts_ == 1) {
       return for_each_unit(1, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
         add_rows(reader, sums, unit);
         write_rows(reader, sums, unit);
       });
     }
-    const auto max_of = [&](int64_t part, int64_t column) {
-      return scratch + 2 * part * kept_.size + column;
+    double* const all_sums = scratch;
+    E* const all_max = reinterpret_cast<E*>(scratch + n_parts_ * kept_.size);
+    const auto save = [&](const ColumnSums& sums, const ColumnUnit& unit, int64_t part) {
+      std::copy_n(sums.max, unit.n, all_max + part * kept_.size + unit.first);
+      std::copy_n(sums.sum, unit.n, all_sums + part * kept_.size + unit.first);
     };
-    const auto sum_of = [&](int64_t part, int64_t column) {
-      return max_of(part, column) + kept_.size;
-    };
-    for_each_unit(n_parts, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
+    for_each_unit(n_parts_, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
       add_rows(reader, sums, unit);
-      std::copy_n(sums.max, unit.n, max_of(unit.part, unit.first));
-      std::copy_n(sums.sum, unit.n, sum_of(unit.part, unit.first));
+      save(sums, unit, unit.part);
     });
     for_each_unit(1, [&](BlockReader&, ColumnSums& sums, const ColumnUnit& unit) {
       start(sums, unit.n);
-      for (int64_t part = 0; part < n_parts; ++part) {
-        const E* const max = max_of(part, unit.first);
+      for (int64_t part = 0; part < n_parts_; ++part) {
+        const E* const max = all_max + part * kept_.size + unit.first;
+        const double* const sum = all_sums + part * kept_.size + unit.first;
         kernels_.pairwise_max(sums.other_max, sums.max, max, nullptr, size_t(unit.n));
         raise_max(sums, unit.n);
-        kernels_.exp_columns(sums.row, max, sums.max, sums.other_sum, size_t(unit.n));
-        kernels_.multiply(sums.row, sums.row, sum_of(part, unit.first), nullptr, size_t(unit.n));
-        kernels_.add(sums.sum, sums.sum, sums.row, nullptr, size_t(unit.n));
+        add_relative_to(max, sum, sums, unit.n);
       }
-      std::copy_n(sums.max, unit.n, max_of(0, unit.first));
-      std::copy_n(sums.sum, unit.n, sum_of(0, unit.first));
+      save(sums, unit, 0);
     });
-    for_each_unit(n_parts, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
-      std::copy_n(max_of(0, unit.first), unit.n, sums.max);
-      std::copy_n(sum_of(0, unit.first), unit.n, sums.sum);
+    for_each_unit(n_parts_, [&](BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) {
+      std::copy_n(all_max + unit.first, unit.n, sums.max);
+      std::copy_n(all_sums + unit.first, unit.n, sums.sum);
       write_rows(reader, sums, unit);
     });
   }
@@ -302,22 +303,49 @@ class Softmax {
   // Not -infinity: its difference to itself is no number.
   void start(ColumnSums& sums, int64_t n) const {
     std::fill_n(sums.max, n, std::numeric_limits<E>::lowest());
-    std::fill_n(sums.sum, n, E(0));
+    std::fill_n(sums.sum, n, 0.0);
   }
 
   // Makes other_max, which is nowhere less, the maximum that the sums are relative to.
   void raise_max(ColumnSums& sums, int64_t n) const {
-    kernels_.exp_columns(sums.row, sums.max, sums.other_max, sums.other_sum, size_t(n));
-    kernels_.multiply(sums.sum, sums.sum, sums.row, nullptr, size_t(n));
+    set_factors(sums, sums.max, sums.other_max, n);
+    in_double(ElementwiseOp::multiply, sums.sum, sums.sum, sums.factor, n);
     std::copy_n(sums.other_max, n, sums.max);
+  }
+
+  // Adds sums that are relative to `max`, which is nowhere more than that of `sums`.
+  void add_relative_to(const E* max, const double* sum, ColumnSums& sums, int64_t n) const {
+    set_factors(sums, max, sums.max, n);
+    in_double(ElementwiseOp::multiply, sums.wide, sum, sums.factor, n);
+    in_double(ElementwiseOp::add, sums.sum, sums.sum, sums.wide, n);
+  }
+
+  // factor = exp(from - to)
+  void set_factors(ColumnSums& sums, const E* from, const E* to, int64_t n) const {
+    in_double(ElementwiseOp::subtract, sums.factor, widened(sums.factor, from, n),
+              widened(sums.wide, to, n), n);
+    in_double(ElementwiseOp::exp, sums.factor, sums.factor, nullptr, n);
+  }
+
+  const double* widened(double* to, const E* from, int64_t n) const {
+    if constexpr (std::is_same_v<E, double>) {
+      return from;
+    } else {
+      widen_(to, from, nullptr, nullptr, size_t(n));
+      return to;
+    }
+  }
+
+  static void in_double(ElementwiseOp op, double* to, const double* a, const double* b, int64_t n) {
+    kernels().elementwise[int(op)][int(Dtype::Val::float64)](to, a, b, nullptr, size_t(n));
   }
 
   const void* read_row(BlockReader& reader, const ColumnUnit& unit, int64_t row) const {
     return reader.read_run(unit.from + row * reduced_.inner_stride(0), 1, unit.n);
   }
 
-  // Brings a row closer, which would take time when its largest elements are looked for: that is
-  // done in no time.
+  // Prefetches a row of the next group: looking for maxima takes too little time to hide the
+  // latency of memory.
   void fetch_row(const ColumnUnit& unit, int64_t row) const {
     const char* const x =
         in_.as<char>() + (unit.from + row * reduced_.inner_stride(0)) * in_.itemsize();
@@ -336,24 +364,27 @@ class Softmax {
         kernels_.pairwise_max(sums.other_max, sums.other_max, x, nullptr, n);
       }
       raise_max(sums, unit.n);
-      std::fill_n(sums.other_sum, n, E(0));
+      std::fill_n(sums.group_sum, n, E(0));
       for (int64_t i = begin; i < end; ++i) {
         const void* const x = read_row(reader, unit, i);
-        kernels_.exp_columns(sums.row, x, sums.max, sums.other_sum, n);
-        fetch_row(unit, i + kGroupRows);
+        kernels_.exp_columns(sums.row, x, sums.max, sums.group_sum, n);
+        if (i + kGroupRows < unit.end_row) fetch_row(unit, i + kGroupRows);
       }
-      kernels_.add(sums.sum, sums.sum, sums.other_sum, nullptr, n);
+      in_double(ElementwiseOp::add, sums.sum, sums.sum, widened(sums.wide, sums.group_sum, unit.n),
+                unit.n);
     }
   }
 
   void write_rows(BlockReader& reader, ColumnSums& sums, const ColumnUnit& unit) const {
     const size_t n = size_t(unit.n);
-    for (size_t i = 0; i < n; ++i) sums.sum[i] = 1 / sums.sum[i];
+    E* const factors = sums.other_max;
+    for (size_t i = 0; i < n; ++i) factors[i] = E(1 / sums.sum[i]);
     for (int64_t i = unit.begin_row; i < unit.end_row; ++i) {
       const void* const x = read_row(reader, unit, i);
-      kernels_.exp_columns(sums.row, x, sums.max, sums.other_sum, n);
-      kernels_.multiply(sums.row, sums.row, sums.sum, nullptr, n);
-      const int64_t next = unit.from + (i + 1) * reduced_.inner_stride(0);
+      // The sums are known: those that are made here go nowhere.
+      kernels_.exp_columns(sums.row, x, sums.max, sums.group_sum, n);
+      kernels_.multiply(sums.row, sums.row, factors, nullptr, n);
+      const int64_t next = unit.from + std::min(i + 1, unit.end_row - 1) * reduced_.inner_stride(0);
       write(out_at(unit.to + i * reduced_.inner_stride(1)), sums.row, unit.n,
             in_.as<char>() + next * in_.itemsize());
     }
@@ -376,13 +407,16 @@ class Softmax {
   Axes reduced_;
   Kernels kernels_;
   TileKernel narrow_;  // to the output's dtype; null if that is E's
+  TileKernel widen_;   // to double; null if E is
   bool streams_;
+  int64_t at_once_ = 0;  // columns
+  int64_t n_parts_ = 1;  // of rows, where columns are walked through
 };
 
 }  // namespace
 
 int64_t softmax_scratch_bytes(const View& in, std::span<const int> axes, const View& out) {
-  if (in.size == 0) return 0;
+  if (in.size < kFewColumns * 2 * kMinPartRows) return 0;  // too little to share out
   return in.dtype == float64 ? Softmax<double>(in, axes, out).scratch_bytes()
                              : Softmax<float>(in, axes, out).scratch_bytes();
 }

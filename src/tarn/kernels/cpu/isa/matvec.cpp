@@ -11,9 +11,8 @@ namespace {
 
 using cpu::MatvecPart;
 
-// Rows of the matrix that are read at once.
+// Rows of the matrix whose products with x are summed at once.
 constexpr int kDotRows = 4;
-constexpr int kAddedRows = 8;
 
 // y[r] = x · row r of b, for kR rows.
 template <int kR, class E, class T>
@@ -85,8 +84,8 @@ void matvec_outer(const MatvecPart& part) {
   const E* const b = static_cast<const E*>(part.b);
   T* const y = static_cast<T*>(part.y);
   int64_t i = 0;
-  for (; i + kAddedRows <= part.n_inner; i += kAddedRows) {
-    add_rows<kAddedRows>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);
+  for (; i + cpu::kMatvecRows <= part.n_inner; i += cpu::kMatvecRows) {
+    add_rows<cpu::kMatvecRows>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);
   }
   for (; i < part.n_inner; ++i) {
     add_rows<1>(x + i, b + i * part.stride, part.stride, part.n_outer, y, i > 0);

@@ -17,11 +17,11 @@ namespace {
 constexpr size_t kPacks = 256 / HWY_MAX_BYTES;
 
 // The hardware's prefetchers stay too close behind: what is read this much later is fetched.
-constexpr size_t kFetchedAhead = 2 << 10;
+constexpr size_t kFetchedAheadBytes = 2 << 10;
 
 template <class E>
 TARN_FN void fetch_round(const E* x) {
-  const uint8_t* const later = reinterpret_cast<const uint8_t*>(x) + kFetchedAhead;
+  const uint8_t* const later = reinterpret_cast<const uint8_t*>(x) + kFetchedAheadBytes;
   unrolled<256 / 64>([&](auto line) { hwy::Prefetch(later + line * 64); });
 }
 
