@@ -121,6 +121,26 @@ void compare_multiply_add(const KernelTable& table, std::mt19937& random) {
   }
 }
 
+TEST(StreamCopy, writes_what_it_should_and_nothing_else) {
+  constexpr size_t kMost = 300, kMargin = 64;
+  std::vector<uint8_t> from(kMost);
+  std::mt19937 random(7);
+  for (uint8_t& byte : from) byte = uint8_t(1 + random() % 255);
+  const void* const ahead[cpu::kMostAhead] = {from.data(), nullptr, &from[kMost / 2], from.data()};
+  for (const KernelTable* table : cpu::runnable_kernels()) {
+    for (cpu::StreamCopy copy : {table->stream_copy, table->stream_tile}) {
+      for (size_t shift = 0; shift < 64; shift += 7) {
+        for (size_t n : {0, 1, 63, 64, 65, 200}) {
+          std::vector<uint8_t> to(kMargin + kMost + kMargin), expected(to.size());
+          std::copy_n(&from[shift / 2], n, &expected[kMargin + shift]);
+          copy(&to[kMargin + shift], &from[shift / 2], n, ahead, int(shift) % 5);
+          EXPECT_EQ(to, expected) << table->isa << ", " << n << " bytes, shifted by " << shift;
+        }
+      }
+    }
+  }
+}
+
 TEST(MultiplyAdd, gives_the_bits_of_a_product_and_a_sum) {
   std::mt19937 random(6);
   for (const KernelTable* table : cpu::runnable_kernels()) {
@@ -228,9 +248,8 @@ void compare_exponentials(const KernelTable& table, std::mt19937& random) {
     for (T& element : x) element = element > 3 ? -element : element;
     const std::vector<T> max(padded, T(3));
     std::vector<T> got(n), expected(n), got_sums(padded), expected_sums(padded);
-    EXPECT_TRUE(
-        is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
-                widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
+    EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
+                        widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
     for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
     table.exp_columns[dtype](got.data(), x.data(), max.data(), got_sums.data(), n);
     widest().exp_columns[dtype](expected.data(), x.data(), max.data(), expected_sums.data(), n);
