@@ -4,6 +4,7 @@
 //   figures [--json]
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -147,30 +148,88 @@ void memory_bound() {
   }
 }
 
-void loading() {
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / fmt::format("tarn_figures_{}.safetensors", getpid());
-  const array values = random_floats({4 << 20}, -1, 1);
-  {
+// A checkpoint of 1 GiB, removed in the end.
+class Checkpoint {
+ public:
+  Checkpoint() {
     std::unordered_map<std::string, array> tensors;
     for (int i = 0; i < 64; ++i) tensors.insert({fmt::format("tensor.{}", i), values});
     save_safetensors(path.string(), tensors);
   }
-  const size_t nbytes = std::filesystem::file_size(path);
-  const int file = open(path.c_str(), O_RDONLY);
+  Checkpoint(const Checkpoint&) = delete;
+  ~Checkpoint() { std::filesystem::remove(path); }
+
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("tarn_figures_{}.safetensors", getpid());
+  const array values = random_floats({4 << 20}, -1, 1);  // of each tensor
+};
+
+struct ToolRun {
+  double seconds;  // of its work, by its own clock: starting a process that links BLAS takes 30 ms
+  long peak_resident_bytes;
+};
+
+// Runs `tarn stats` on the files.
+ToolRun run_stats(const std::vector<std::filesystem::path>& files) {
+  std::vector<const char*> arguments{TARN_BENCH_TOOL, "stats", "--json"};
+  for (const std::filesystem::path& file : files) arguments.push_back(file.c_str());
+  arguments.push_back(nullptr);
+  int ends[2];
+  expect(pipe(ends) == 0, "pipe");
+  const pid_t process = fork();
+  if (process == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    execv(arguments[0], const_cast<char**>(arguments.data()));
+    _exit(127);
+  }
+  close(ends[1]);
+  FILE* const output = fdopen(ends[0], "r");
+  const auto json = nlohmann::json::parse(output);
+  std::fclose(output);
+  int status = 0;
+  rusage usage{};
+  expect(wait4(process, &status, 0, &usage) == process && status == 0, "tarn stats");
+  return {json["summary"]["seconds"].get<double>(), usage.ru_maxrss * 1024};
+}
+
+// Requires: this process is small, since its child counts what it had before it became the tool.
+void memory_of_statistics(const Checkpoint& checkpoint) {
+  std::vector<std::filesystem::path> links;
+  for (int i = 0; i < 4; ++i) {
+    links.push_back(fmt::format("{}.{}.safetensors", checkpoint.path.string(), i));
+    std::filesystem::create_hard_link(checkpoint.path, links.back());
+  }
+  const double mib = double(run_stats(links).peak_resident_bytes) / (1 << 20);
+  for (const std::filesystem::path& link : links) std::filesystem::remove(link);
+  figures.push_back({"memory of tarn stats of 4 GiB", mib, "MiB", 600, true});
+}
+
+void loading(const Checkpoint& checkpoint) {
+  const size_t nbytes = std::filesystem::file_size(checkpoint.path);
+  const int file = open(checkpoint.path.c_str(), O_RDONLY);
   const HugeArray<char> buffer(nbytes);
+  const Work pread = [&] { pread_on_two_threads(file, buffer.data(), nbytes); };
   const auto load = [&] {
     std::vector<array> tensors;
-    for (auto& [name, tensor] : load_safetensors(path.string()).first) tensors.push_back(tensor);
+    for (auto& [name, tensor] : load_safetensors(checkpoint.path.string()).first) {
+      tensors.push_back(tensor);
+    }
     eval(tensors);
     return tensors[0];
   };
-  against(
-      "loading 1 GiB of safetensors, share of pread", load,
-      [&] { pread_on_two_threads(file, buffer.data(), nbytes); }, 0.8, false, 7);
+  against("loading 1 GiB of safetensors, share of pread", load, pread, 0.8, false, 7);
+  const array& values = checkpoint.values;
   expect(std::memcmp(load().data<float>(), values.data<float>(), values.nbytes()) == 0, "load");
+
+  std::vector<double> stats, reading;
+  for (int round = 0; round < 7; ++round) {
+    stats.push_back(run_stats({checkpoint.path}).seconds);
+    reading.push_back(seconds_when_awake(pread));
+  }
+  const Timing seconds{stats[0], median(stats)};
+  figures.push_back({"tarn stats of it, share of pread", median(reading) / seconds.warm, "", 0.6,
+                     false, seconds, median(reading)});
   close(file);
-  std::filesystem::remove(path);
 }
 
 void print_json() {
@@ -218,8 +277,10 @@ void print_table() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const Checkpoint checkpoint;
+  memory_of_statistics(checkpoint);
   nodes();
   memory_bound();
-  loading();
+  loading(checkpoint);
   argc > 1 && std::strcmp(argv[1], "--json") == 0 ? print_json() : print_table();
 }
