@@ -157,6 +157,12 @@ class RowRun {
     return {rows, std::min(columns_, work_.shape[inner_] - index[inner_]), index.data()};
   }
 
+  // For elements of any size. TileScratch has room for what that skips.
+  static std::byte* aligned(std::byte* panel) {
+    const auto misaligned = reinterpret_cast<uintptr_t>(panel) % sizeof(uint64_t);
+    return misaligned == 0 ? panel : panel + (sizeof(uint64_t) - misaligned);
+  }
+
   void run_block(TileFrame& frame, std::byte* panels, const Block& block) const {
     const int n_inputs = int(work_.inputs.size());
     const int n_outputs = int(work_.outputs.size());
@@ -166,6 +172,7 @@ class RowRun {
       input_rows[i] =
           element(work_.inputs[i].data, input_strides(i), block.index, input_item_size(i));
       if (access_[i] == Access::panel) {
+        panels = aligned(panels);
         gather_transposed(panels, input_rows[i], input_strides(i)[inner_], block.rows,
                           block.columns, input_item_size(i));
         input_rows[i] = reinterpret_cast<char*>(panels);

@@ -22,11 +22,12 @@ inline int64_t tile_elements(size_t bytes) {
   return std::clamp(fitting, kSmallestTile, kLargestTile);
 }
 
-// Enough for the smallest tile of the largest program: a slot for every value, and a panel of a
-// cache line per element for every input.
+// Enough for the smallest tile of the largest program: a slot for every value, and an aligned panel
+// of a cache line per element for every input.
 struct TileScratch {
   static constexpr size_t kBytes = 2 * kTileBudget;
-  static_assert(kBytes >= kSmallestTile * (8 * kMaxTileValues + 64 * kMaxTileInputs));
+  static_assert(kBytes >=
+                kSmallestTile * (8 * kMaxTileValues + 64 * kMaxTileInputs) + 8 * kMaxTileInputs);
 
   alignas(64) std::byte bytes[kBytes];
 };
