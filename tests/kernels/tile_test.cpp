@@ -383,6 +383,7 @@ TEST(Tiles, outputs_in_the_layout_of_the_inputs) {
     for (StridedOperand& operand : operands) operand.form = Form::dense;
     output = flat.data();
     cpu::run(program, operands, {&output, 1}, size);
+    if (size == 0) continue;
     ASSERT_EQ(std::memcmp(strided.data(), flat.data(), flat.size() * sizeof(float)), 0)
         << dense.shape << dense.strides;
   }
