@@ -277,10 +277,15 @@ void print_table() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Checkpoint checkpoint;
-  memory_of_statistics(checkpoint);
-  nodes();
-  memory_bound();
-  loading(checkpoint);
+  try {
+    const Checkpoint checkpoint;
+    memory_of_statistics(checkpoint);
+    nodes();
+    memory_bound();
+    loading(checkpoint);
+  } catch (const std::exception& error) {  // so that the checkpoint is removed
+    fmt::print(stderr, "figures: {}\n", error.what());
+    return 1;
+  }
   argc > 1 && std::strcmp(argv[1], "--json") == 0 ? print_json() : print_table();
 }

@@ -66,12 +66,13 @@ void fused_group(Trace& trace) {
 
 void reductions_and_products(Trace& trace) {
   Stream s = stream_1();
-  array a = reshape(arange(0.0, 70000.0, s), {700, 100}, s);  // spread over threads
+  array a = reshape(arange(0.0, 70000.0, s), {700, 100}, s);
   array b = divide(a, array(7e4f), s);
   trace.keep(softmax(b, -1, false, s));
   trace.keep(argmax(b, 0, false, s));
   trace.keep(mean(b, std::vector<int>{0, 1}, false, s));
   trace.keep(matmul(transpose(b, s), b, s));
+  async_eval(trace.arrays());  // by a worker
   eval(trace.arrays());
 }
 

@@ -131,13 +131,11 @@ TEST(Softmax, large_arrays) {
 
 // Each row is a new maximum, and sums are moved to it by the same factor again and again.
 TEST(Softmax, of_columns_that_rise_steadily) {
-  for (const auto& [shape, axis] : {std::pair(Shape{40'000, 17}, 0), {Shape{32, 4000, 16}, 1}}) {
-    TestArray in(float32, shape);
-    const int64_t step = shape.back();
-    const int64_t rows = shape[axis];
-    in.for_each<float>([&](float& x, int64_t i) { x = float(i / step % rows) / float(rows); });
-    ASSERT_NO_FATAL_FAILURE(check_softmax<float>(in, {axis}));
-  }
+  constexpr int kBlocks = 32, kRows = 16'000,
+                kColumns = 16;  // so many that rows are not shared out
+  TestArray in(float32, {kBlocks, kRows, kColumns});
+  in.for_each<float>([&](float& x, int64_t i) { x = 0.5f * float(i / kColumns % kRows) / kRows; });
+  ASSERT_NO_FATAL_FAILURE(check_softmax<float>(in, {1}));
 }
 
 // In 16 bits, running sums of rows this long would stop at a fraction.
