@@ -31,7 +31,8 @@ struct EvalOptions {
 // Computes `outputs` and all they need, and waits. Throws the EvalError of the failed output whose
 // root has the lowest creation number; others() has the other roots. A failed array is not computed
 // again: see retry. Throws std::invalid_argument for a tracer. What a cancelled or late evaluation
-// has begun ends in the background; arrays that somebody else asked for are not touched.
+// has begun ends in the background; arrays that somebody else asked for are not touched. Without
+// options the calling thread may do the work itself; with them, it only waits.
 void eval(std::vector<array> outputs);
 void eval(std::vector<array> outputs, const EvalOptions& options);
 template <typename... Arrays, typename = enable_for_arrays_t<Arrays...>>
