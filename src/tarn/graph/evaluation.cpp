@@ -133,12 +133,15 @@ void Evaluation::cancel(FailureKind kind, std::string_view why, std::exception_p
       }
       settle_with_failure(*node, failure, announcement);
     }
+  }
+  if (n_cancellers_.fetch_sub(1) == 1) n_cancellers_.notify_all();
+  // Only now, since waking a stream that finds no thread ends its steps here: see finish.
+  for (const Entry& entry : cancelled) {
     // Who runs the step may be waiting for an input, which it needs no more: parked, or asleep.
     Runtime::instance().stream(entry.nodes.front()->stream).queue.wake();
     for (const Outcome* input : entry.inputs) Outcome::interrupt(input);
   }
   if (!is_shared) body_stop_.request_stop();
-  if (n_cancellers_.fetch_sub(1) == 1) n_cancellers_.notify_all();
 }
 
 void Evaluation::wait_for_cancellers() const noexcept {
@@ -189,6 +192,8 @@ void BatchEntry::finish() noexcept {
   step_.reset();
   if (std::shared_ptr<Evaluation> evaluation = std::move(evaluation_)) {
     evaluation->step_finished(entry_);
+    // Who has claimed the step may not have settled it yet, and a stream that gets idle has.
+    evaluation->wait_for_cancellers();
   }
 }
 
