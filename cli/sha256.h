@@ -1,26 +1,29 @@
-// SHA-256 (FIPS 180-4): the checksum that model hubs publish of their files.
+// SHA-256: the checksum that model hubs publish of their files.
 #pragma once
 
-#include <array>
+#include <openssl/evp.h>
+
 #include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <string>
 
 namespace tarn::cli {
 
+// Throws std::bad_alloc without memory, and std::runtime_error where the system forbids the hash.
 class Sha256 {
  public:
+  Sha256();
+
   void update(const void* data, size_t nbytes);
   // Of all bytes so far. The hash is used up.
   std::string hex_digest();
 
  private:
-  static constexpr size_t kBlock = 64;
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+  };
 
-  std::array<uint32_t, 8> state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<unsigned char, kBlock> rest_;  // bytes that do not fill a block yet
-  uint64_t nbytes_ = 0;
+  std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
 
 }  // namespace tarn::cli
