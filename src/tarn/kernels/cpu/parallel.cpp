@@ -3,11 +3,13 @@
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <thread>
 #include <vector>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/base/parallelism.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -25,25 +27,24 @@ namespace {
 // Waking a sleeping thread takes 10 to 50 microseconds.
 constexpr std::chrono::microseconds kWorthThreads{100};
 
-// Calls `call` about n times, on several threads at once, and at least once.
+// Calls call(i) for about n numbers i from 0 on, on several threads at once, and at least for 0.
 template <class F>
 void call_on_threads(int n, const F& call) {
 #ifdef TARN_KERNELS_THREAD_SANITIZER
   // The library of oneTBB is not instrumented: what orders its tasks would not be seen.
   std::vector<std::jthread> threads;
   try {
-    for (int i = 1; i < n; ++i) threads.emplace_back(call);
+    for (int i = 1; i < n; ++i) threads.emplace_back(call, i);
   } catch (const std::exception&) {
     // No memory or no thread: those that there are do all the work.
   }
-  call();
+  call(0);
 #else
   try {
-    tbb::parallel_for(
-        0, n, [&](int) { call(); }, tbb::simple_partitioner());
+    tbb::parallel_for(0, n, call, tbb::simple_partitioner());
   } catch (const std::exception&) {
     // No memory for a task, or no thread. The tasks that were made have finished.
-    call();
+    call(0);
   }
 #endif
 }
@@ -52,28 +53,43 @@ void call_on_threads(int n, const F& call) {
 
 int num_threads() { return max_parallelism(); }
 
+RangeSections::RangeSections(int64_t begin, int64_t end, int64_t grain, int n_sections)
+    : grain_(grain) {
+  const int64_t n_ranges = std::max<int64_t>(1, ceil_div(end - begin, grain));
+  n_ = int(std::clamp<int64_t>(n_sections, 1, std::min<int64_t>(kMost, n_ranges)));
+  for (int i = 0; i < n_; ++i) {
+    const auto edge = [&](int k) { return std::min(end, begin + n_ranges * k / n_ * grain); };
+    sections_[i].next.store(edge(i), std::memory_order_relaxed);
+    sections_[i].end = edge(i + 1);
+  }
+}
+
 void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body,
                           void (*call)(void* body, RangeQueue& queue)) {
-  if (size <= grain || num_threads() == 1) {
-    RangeQueue all(0, size, grain);
-    return call(body, all);
-  }
-  RangeQueue rest(is_large ? 0 : grain, size, grain);
-  const int64_t n_rest = is_large ? (size + grain - 1) / grain : (size - 1) / grain;  // ranges
+  const auto run_alone = [&](int64_t begin, int64_t end) {
+    RangeSections sections(begin, end, grain, 1);
+    RangeQueue queue(sections, 0);
+    call(body, queue);
+  };
+  if (size <= grain || num_threads() == 1) return run_alone(0, size);
+  const int64_t begin = is_large ? 0 : grain;
+  const int64_t n_rest = ceil_div(size - begin, grain);  // ranges
   if (!is_large) {
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
-    RangeQueue first(0, grain, grain);
-    call(body, first);
-    if ((Clock::now() - start) * n_rest < kWorthThreads) return call(body, rest);
+    run_alone(0, grain);
+    if ((Clock::now() - start) * n_rest < kWorthThreads) return run_alone(grain, size);
   }
 
-  const int n_calls = static_cast<int>(n_rest < num_threads() ? n_rest : num_threads());
+  const int n_calls = static_cast<int>(std::min<int64_t>(n_rest, num_threads()));
+  // Large ranges share what they read with their neighbours.
+  RangeSections rest(begin, size, grain, is_large ? 1 : n_calls);
   std::atomic_flag has_failed;
   std::exception_ptr failure;
-  const auto call_caught = [&] {
+  const auto call_caught = [&](int i) {
     try {
-      call(body, rest);
+      RangeQueue queue(rest, i);
+      call(body, queue);
     } catch (...) {
       rest.stop();
       if (!has_failed.test_and_set()) failure = std::current_exception();

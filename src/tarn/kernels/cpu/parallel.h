@@ -9,7 +9,33 @@ namespace tarn::cpu {
 // Threads that one operation may use: TARN_NUM_THREADS, or as many as the process may run on.
 int num_threads();
 
-// Hands out the ranges of [begin, end) to whoever asks next. Shared by the threads of one loop.
+// The ranges of [begin, end), in sections of neighbours. Shared by the threads of one loop.
+class RangeSections {
+ public:
+  // As many sections, up to a limit, and no more than ranges.
+  RangeSections(int64_t begin, int64_t end, int64_t grain, int n_sections);
+
+  // Takes back what has not been handed out.
+  void stop() {
+    for (int i = 0; i < n_; ++i) sections_[i].next.store(sections_[i].end);
+  }
+
+ private:
+  friend class RangeQueue;
+  static constexpr int kMost = 64;
+
+  struct alignas(64) Section {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
+  Section sections_[kMost];
+  int n_;
+  const int64_t grain_;
+};
+
+// Hands out ranges to one thread: those of a section of its own first, since memory is read faster
+// in long stretches that are far from what other threads read, then those that are left of others'.
 class RangeQueue {
  public:
   struct Range {
@@ -17,32 +43,37 @@ class RangeQueue {
     int64_t end;
   };
 
-  RangeQueue(int64_t begin, int64_t end, int64_t grain) : next_(begin), end_(end), grain_(grain) {}
+  RangeQueue(RangeSections& sections, int first_section)
+      : all_(sections), section_(first_section % sections.n_) {}
 
   // An empty range when there is no more.
-  Range next() { return take(grain_); }
+  Range next() { return take(1); }
 
   // Several ranges in one: at most n, and fewer towards the end, so that threads finish together.
-  Range next_of_many(int64_t n) {
-    static constexpr int64_t kShares = 8;  // of what is left, for each thread
-    const int64_t left = end_ - next_.load(std::memory_order_relaxed);
-    const int64_t share = left / (grain_ * kShares * num_threads());
-    return take(grain_ * (share < 1 ? 1 : share < n ? share : n));
-  }
+  Range next_of_many(int64_t n) { return take(n); }
 
-  // Takes back what has not been handed out.
-  void stop() { next_.store(end_, std::memory_order_relaxed); }
+  // Takes back what has not been handed out, to any thread.
+  void stop() { all_.stop(); }
 
  private:
-  Range take(int64_t size) {
-    const int64_t begin = next_.fetch_add(size, std::memory_order_relaxed);
-    if (begin >= end_) return {end_, end_};
-    return {begin, begin + size < end_ ? begin + size : end_};
+  Range take(int64_t most) {
+    for (int tries = 0; tries < all_.n_; ++tries, section_ = (section_ + 1) % all_.n_) {
+      RangeSections::Section& section = all_.sections_[section_];
+      const int64_t left = section.end - section.next.load(std::memory_order_relaxed);
+      if (left <= 0) continue;
+      const int64_t share = left / (all_.grain_ * kShares);
+      const int64_t size = all_.grain_ * (share < 1 ? 1 : share < most ? share : most);
+      const int64_t begin = section.next.fetch_add(size, std::memory_order_relaxed);
+      if (begin < section.end)
+        return {begin, begin + size < section.end ? begin + size : section.end};
+    }
+    return {0, 0};
   }
 
-  std::atomic<int64_t> next_;
-  const int64_t end_;
-  const int64_t grain_;
+  static constexpr int64_t kShares = 8;  // of a section
+
+  RangeSections& all_;
+  int section_;
 };
 
 namespace parallel_detail {
