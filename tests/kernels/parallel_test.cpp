@@ -1,0 +1,101 @@
+// Loops over ranges: nothing is handed out twice, nothing is left, and what a thread throws is
+// thrown.
+#include "tarn/kernels/cpu/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+namespace tarn::cpu {
+namespace {
+
+struct Loop {
+  int64_t size;
+  int64_t grain;
+};
+
+const std::vector<Loop> kLoops{{0, 8}, {1, 8}, {8, 8}, {9, 8}, {17, 8}, {4096, 8}, {4099, 8}};
+
+TEST(Sections, hand_out_everything_once_to_whoever_asks) {
+  for (const auto [size, grain] : kLoops) {
+    for (int n_sections : {1, 2, 3, 64, 1000}) {
+      for (int64_t most : {1, 5, 1000}) {
+        SCOPED_TRACE(testing::Message() << size << " in ranges of " << grain << ", " << n_sections
+                                        << " sections, " << most << " at once");
+        RangeSections sections(0, size, grain, n_sections);
+        // Two threads' queues, taken from in turn; the second goes first into its own section.
+        RangeQueue queues[2] = {{sections, 0}, {sections, 1}};
+        std::vector<int> times(size);
+        for (bool more = true; more;) {
+          more = false;
+          for (RangeQueue& queue : queues) {
+            const auto [begin, end] = queue.next_of_many(most);
+            more |= begin != end;
+            EXPECT_EQ(begin == end ? 0 : begin % grain, 0);
+            for (int64_t i = begin; i < end; ++i) ++times[i];
+          }
+        }
+        EXPECT_EQ(times, std::vector<int>(size, 1));
+      }
+    }
+  }
+}
+
+TEST(Sections, of_their_own_come_first) {
+  RangeSections sections(0, 64, 8, 2);
+  RangeQueue first(sections, 0), second(sections, 1);
+  EXPECT_EQ(second.next().begin, 32);
+  EXPECT_EQ(first.next().begin, 0);
+  EXPECT_EQ(second.next().begin, 40);
+  EXPECT_EQ(second.next().begin, 48);
+  EXPECT_EQ(second.next().begin, 56);
+  EXPECT_EQ(second.next().begin, 8);  // what is left of the other's
+}
+
+TEST(Sections, stop_for_all) {
+  RangeSections sections(0, 64, 8, 2);
+  RangeQueue first(sections, 0), second(sections, 1);
+  first.next();
+  second.stop();
+  for (RangeQueue& queue : {std::ref(first), std::ref(second)}) {
+    const auto [begin, end] = queue.next();
+    EXPECT_EQ(begin, end);
+  }
+}
+
+TEST(ParallelRanges, cover_the_loop_once) {
+  for (const auto [size, grain] : kLoops) {
+    SCOPED_TRACE(testing::Message() << size << " in ranges of " << grain);
+    std::vector<std::atomic<int>> times(size), times_of_large(size);
+    const auto count_in = [](std::vector<std::atomic<int>>& counts) {
+      return [&counts](RangeQueue& queue) {
+        for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+          for (int64_t i = range.begin; i < range.end; ++i) ++counts[i];
+        }
+      };
+    };
+    parallel_ranges(size, grain, count_in(times));
+    parallel_large_ranges(size, grain, count_in(times_of_large));
+    for (int64_t i = 0; i < size; ++i) {
+      EXPECT_EQ(times[i], 1) << i;
+      EXPECT_EQ(times_of_large[i], 1) << i;
+    }
+  }
+}
+
+TEST(ParallelRanges, throw_what_a_thread_throws) {
+  std::atomic<int> n_ranges{0};
+  const auto throw_in_the_third = [&](RangeQueue& queue) {
+    for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+      if (++n_ranges == 3) throw std::runtime_error("the third");
+    }
+  };
+  EXPECT_THROW(parallel_large_ranges(1 << 20, 1, throw_in_the_third), std::runtime_error);
+  EXPECT_GE(n_ranges, 3);
+}
+
+}  // namespace
+}  // namespace tarn::cpu
