@@ -21,11 +21,12 @@ const std::vector<Loop> kLoops{{0, 8}, {1, 8}, {8, 8}, {9, 8}, {17, 8}, {4096, 8
 
 TEST(Sections, hand_out_everything_once_to_whoever_asks) {
   for (const auto [size, grain] : kLoops) {
-    for (int n_sections : {1, 2, 3, 64, 1000}) {
+    for (size_t n_sections : {1, 2, 3, 64, 1000}) {
       for (int64_t most : {1, 5, 1000}) {
         SCOPED_TRACE(testing::Message() << size << " in ranges of " << grain << ", " << n_sections
                                         << " sections, " << most << " at once");
-        RangeSections sections(0, size, grain, n_sections);
+        std::vector<RangeSections::Section> room(n_sections);
+        RangeSections sections(0, size, grain, room);
         // Two threads' queues, taken from in turn; the second goes first into its own section.
         RangeQueue queues[2] = {{sections, 0}, {sections, 1}};
         std::vector<int> times(size);
@@ -45,7 +46,8 @@ TEST(Sections, hand_out_everything_once_to_whoever_asks) {
 }
 
 TEST(Sections, of_their_own_come_first) {
-  RangeSections sections(0, 64, 8, 2);
+  RangeSections::Section room[2];
+  RangeSections sections(0, 64, 8, room);
   RangeQueue first(sections, 0), second(sections, 1);
   EXPECT_EQ(second.next().begin, 32);
   EXPECT_EQ(first.next().begin, 0);
@@ -56,7 +58,8 @@ TEST(Sections, of_their_own_come_first) {
 }
 
 TEST(Sections, stop_for_all) {
-  RangeSections sections(0, 64, 8, 2);
+  RangeSections::Section room[2];
+  RangeSections sections(0, 64, 8, room);
   RangeQueue first(sections, 0), second(sections, 1);
   first.next();
   second.stop();
@@ -94,7 +97,6 @@ TEST(ParallelRanges, throw_what_a_thread_throws) {
     }
   };
   EXPECT_THROW(parallel_large_ranges(1 << 20, 1, throw_in_the_third), std::runtime_error);
-  EXPECT_GE(n_ranges, 3);
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ namespace {
 
 // Waking a sleeping thread takes 10 to 50 microseconds.
 constexpr std::chrono::microseconds kWorthThreads{100};
+// With more threads than that, several begin in one section.
+constexpr int kMostSections = 64;
 
 // Calls call(i) for about n numbers i from 0 on, on several threads at once, and at least for 0.
 template <class F>
@@ -53,12 +55,14 @@ void call_on_threads(int n, const F& call) {
 
 int num_threads() { return max_parallelism(); }
 
-RangeSections::RangeSections(int64_t begin, int64_t end, int64_t grain, int n_sections)
-    : grain_(grain) {
-  const int64_t n_ranges = std::max<int64_t>(1, ceil_div(end - begin, grain));
-  n_ = int(std::clamp<int64_t>(n_sections, 1, std::min<int64_t>(kMost, n_ranges)));
-  for (int i = 0; i < n_; ++i) {
-    const auto edge = [&](int k) { return std::min(end, begin + n_ranges * k / n_ * grain); };
+RangeSections::RangeSections(int64_t begin, int64_t end, int64_t grain, std::span<Section> room)
+    : sections_(room.first(
+          size_t(std::clamp<int64_t>(ceil_div(end - begin, grain), 1, std::ssize(room))))),
+      grain_(grain) {
+  const int64_t n_ranges = ceil_div(end - begin, grain);
+  const int64_t n = std::ssize(sections_);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto edge = [&](int64_t k) { return std::min(end, begin + n_ranges * k / n * grain); };
     sections_[i].next.store(edge(i), std::memory_order_relaxed);
     sections_[i].end = edge(i + 1);
   }
@@ -67,8 +71,9 @@ RangeSections::RangeSections(int64_t begin, int64_t end, int64_t grain, int n_se
 void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body,
                           void (*call)(void* body, RangeQueue& queue)) {
   const auto run_alone = [&](int64_t begin, int64_t end) {
-    RangeSections sections(begin, end, grain, 1);
-    RangeQueue queue(sections, 0);
+    RangeSections::Section room;
+    RangeSections all(begin, end, grain, {&room, 1});
+    RangeQueue queue(all, 0);
     call(body, queue);
   };
   if (size <= grain || num_threads() == 1) return run_alone(0, size);
@@ -82,13 +87,15 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   }
 
   const int n_calls = static_cast<int>(std::min<int64_t>(n_rest, num_threads()));
+  RangeSections::Section room[kMostSections];
   // Large ranges share what they read with their neighbours.
-  RangeSections rest(begin, size, grain, is_large ? 1 : n_calls);
+  const int n_sections = is_large ? 1 : std::min(n_calls, kMostSections);
+  RangeSections rest(begin, size, grain, {room, size_t(n_sections)});
   std::atomic_flag has_failed;
   std::exception_ptr failure;
   const auto call_caught = [&](int i) {
     try {
-      RangeQueue queue(rest, i);
+      RangeQueue queue(rest, size_t(i));
       call(body, queue);
     } catch (...) {
       rest.stop();

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace tarn::cpu {
 
@@ -12,25 +14,23 @@ int num_threads();
 // The ranges of [begin, end), in sections of neighbours. Shared by the threads of one loop.
 class RangeSections {
  public:
-  // As many sections, up to a limit, and no more than ranges.
-  RangeSections(int64_t begin, int64_t end, int64_t grain, int n_sections);
-
-  // Takes back what has not been handed out.
-  void stop() {
-    for (int i = 0; i < n_; ++i) sections_[i].next.store(sections_[i].end);
-  }
-
- private:
-  friend class RangeQueue;
-  static constexpr int kMost = 64;
-
   struct alignas(64) Section {
     std::atomic<int64_t> next;
     int64_t end;
   };
 
-  Section sections_[kMost];
-  int n_;
+  // As many sections as `room` has, but no more than ranges. Uses `room` as long as it lives.
+  RangeSections(int64_t begin, int64_t end, int64_t grain, std::span<Section> room);
+
+  // Takes back what has not been handed out.
+  void stop() {
+    for (Section& section : sections_) section.next.store(section.end);
+  }
+
+ private:
+  friend class RangeQueue;
+
+  const std::span<Section> sections_;
   const int64_t grain_;
 };
 
@@ -43,8 +43,8 @@ class RangeQueue {
     int64_t end;
   };
 
-  RangeQueue(RangeSections& sections, int first_section)
-      : all_(sections), section_(first_section % sections.n_) {}
+  RangeQueue(RangeSections& sections, size_t first_section)
+      : all_(sections), section_(first_section % sections.sections_.size()) {}
 
   // An empty range when there is no more.
   Range next() { return take(1); }
@@ -57,7 +57,8 @@ class RangeQueue {
 
  private:
   Range take(int64_t most) {
-    for (int tries = 0; tries < all_.n_; ++tries, section_ = (section_ + 1) % all_.n_) {
+    const size_t n = all_.sections_.size();
+    for (size_t tries = 0; tries < n; ++tries, section_ = section_ + 1 == n ? 0 : section_ + 1) {
       RangeSections::Section& section = all_.sections_[section_];
       const int64_t left = section.end - section.next.load(std::memory_order_relaxed);
       if (left <= 0) continue;
@@ -73,7 +74,7 @@ class RangeQueue {
   static constexpr int64_t kShares = 8;  // of a section
 
   RangeSections& all_;
-  int section_;
+  size_t section_;
 };
 
 namespace parallel_detail {
