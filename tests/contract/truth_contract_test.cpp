@@ -468,6 +468,26 @@ TEST(Contract, contract_p12_a_task_that_throws_is_synchronizes_business_only) {
   EXPECT_EQ(root_of([&] { synchronize(s); }), "");
 }
 
+// Whoever cancels claims all steps, then settles one after the other: here the stream goes on as
+// soon as the first has settled.
+TEST(Contract, contract_p12_cancelled_work_has_settled_when_its_stream_is_drained) {
+  const Stream s = cpu_stream();
+  for (int i = 0; i < 100; ++i) {
+    Gate gate;
+    std::stop_source stop;
+    const array first = fill(1, s, {gate.pass()});
+    array last = first;
+    for (int k = 0; k < 1000; ++k) last = plus(last, 1, s);
+    async_eval({last}, {.stop = stop.get_token()});
+    gate.wait_until_reached();
+    const std::jthread canceller([&] { stop.request_stop(); });
+    EXPECT_THROW(first.wait(), CancelledError);
+    gate.open();
+    synchronize(s);
+    ASSERT_EQ(last.status(), array::Status::failed) << "try " << i;
+  }
+}
+
 TEST(Contract, contract_p12_cancelled_work_is_no_failure_of_the_stream) {
   Stream s = cpu_stream();
   Gate gate;

@@ -131,8 +131,8 @@ TEST(Softmax, large_arrays) {
 
 // Each row is a new maximum, and sums are moved to it by the same factor again and again.
 TEST(Softmax, of_columns_that_rise_steadily) {
-  constexpr int kBlocks = 32, kRows = 16'000,
-                kColumns = 16;  // so many that rows are not shared out
+  constexpr int kBlocks = 32;  // so many that their rows are not shared out
+  constexpr int kRows = 16'000, kColumns = 16;
   TestArray in(float32, {kBlocks, kRows, kColumns});
   in.for_each<float>([&](float& x, int64_t i) { x = 0.5f * float(i / kColumns % kRows) / kRows; });
   ASSERT_NO_FATAL_FAILURE(check_softmax<float>(in, {1}));
