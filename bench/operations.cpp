@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -175,6 +176,10 @@ const std::vector<Row> kRows{
     on_squares("where", streams(4 * kSquare), 3,
                [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
     on_squares("cast_bf16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], bfloat16); }),
+    on_squares("gelu", streams(2 * kSquare), 1,
+               [](A a) { return a[0] * (1.0f + erf(a[0] * float(std::sqrt(0.5)))) * 0.5f; }),
+    on_squares("silu_gate", streams(3 * kSquare), 2,
+               [](A a) { return a[0] * sigmoid(a[0]) * a[1]; }),
     on_squares("sum_all", reads(kSquare), 1, [](A a) { return sum(a[0]); }),
     on_squares("sum_rows", reads(kSquare), 1, [](A a) { return sum(a[0], 1); }),
     on_squares("sum_columns", reads(kSquare), 1, [](A a) { return sum(a[0], 0); }),

@@ -42,7 +42,7 @@ class Planner {
       const TileInstr& instr = program_.instr(i);
       const TileValue result = TileValue(kMaxTileInputs + i);
       TilePlan::Step step{kernel_of(table, instr), result, instr.a, instr.b, instr.c};
-      assert(step.kernel != nullptr);
+      assert(step.kernel);
       if (i + 1 < n_instrs && is_product_for(i + 1)) {
         const TileInstr& sum = program_.instr(++i);
         step = {table.multiply_add[int(sum.compute)], TileValue(result + 1), instr.a, instr.b,
@@ -60,7 +60,7 @@ class Planner {
     const TileInstr& multiply = program_.instr(sum - 1);
     const TileValue product = TileValue(kMaxTileInputs + sum - 1);
     if (add.op != ElementwiseOp::add || multiply.op != ElementwiseOp::multiply) return false;
-    if (kernels().multiply_add[int(add.compute)] == nullptr) return false;
+    if (!kernels().multiply_add[int(add.compute)]) return false;
     if (add.a != product || add.b == product) return false;
     for (int i = sum + 1; i < program_.n_instrs(); ++i) {
       const TileInstr& instr = program_.instr(i);
@@ -72,10 +72,14 @@ class Planner {
     return true;
   }
 
+  // Of several steps only the last would stream, and read nothing from memory meanwhile.
+  bool streams_only_step() const { return plan_.n_steps == 1 && plan_.steps[0].kernel.can_stream; }
+
   // An instruction writes its output directly unless that destroys an input which a later one
   // reads.
   bool may_write_directly(int output, TileValue value) const {
-    if (value < kMaxTileInputs || is_direct_[value] || plan_.stream) return false;
+    if (value < kMaxTileInputs || is_direct_[value]) return false;
+    if (plan_.stream && !streams_only_step()) return false;
     for (int i = 0; i < program_.n_inputs(); ++i) {
       if (inputs_[i].data == outputs_[output] && last_use_[i] > value - kMaxTileInputs)
         return false;
@@ -151,6 +155,7 @@ class Planner {
 }  // namespace
 
 void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const {
+  if (stream && n_deliveries == 0) return stream_step(at, n);
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps[i];
     step.kernel(at[step.result], at[step.a], at[step.b], at[step.c], n);
@@ -160,6 +165,17 @@ void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t c
     const Delivery& delivery = deliveries[i];
     if (at_output[delivery.output] == at[delivery.value]) continue;
     std::memcpy(at_output[delivery.output], at[delivery.value], n * delivery.item_size);
+  }
+}
+
+// The only step, which reads memory while it stores past the caches.
+void TilePlan::stream_step(void* const* at, size_t n) const {
+  const Step& step = steps[0];
+  void* const out = at[step.result];
+  if (reinterpret_cast<uintptr_t>(out) % kStreamAlignment == 0) {
+    step.kernel.stream(out, at[step.a], at[step.b], at[step.c], n);
+  } else {
+    step.kernel(out, at[step.a], at[step.b], at[step.c], n);
   }
 }
 

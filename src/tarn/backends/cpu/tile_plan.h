@@ -35,7 +35,7 @@ struct TilePlan {
   int n_deliveries = 0;
   int n_slots = 0;
   int slot_item_size = 1;  // the largest element in a slot
-  bool stream = false;     // deliveries bypass the caches
+  bool stream = false;     // outputs bypass the caches
   StreamCopy stream_tile = nullptr;
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
@@ -48,6 +48,7 @@ struct TilePlan {
   void run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const;
 
  private:
+  void stream_step(void* const* at, size_t n) const;
   void stream_deliveries(void* const* at, void* const* at_output, size_t n,
                          uint32_t continued) const;
 };

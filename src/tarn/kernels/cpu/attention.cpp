@@ -225,11 +225,11 @@ class Attention {
       T factors[kEnoughTasks];
       find_factors(rows, distance, i, to, factors);
       char* const out = to_.as<char>() + to * value_dim_ * to_.itemsize();
-      T* const sums = narrow != nullptr ? row : reinterpret_cast<T*>(out);
+      T* const sums = narrow ? row : reinterpret_cast<T*>(out);
       matmul_kernels().matvec_outer[index_of(dtype_of<T>)]({factors, rows.average + i * value_dim_,
                                                             distance * value_dim_, sums,
                                                             split_.n_parts, value_dim_});
-      if (narrow != nullptr) narrow(out, row, nullptr, nullptr, size_t(value_dim_));
+      if (narrow) narrow(out, row, nullptr, nullptr, size_t(value_dim_));
     }
   }
 

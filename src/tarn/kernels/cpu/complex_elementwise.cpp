@@ -9,14 +9,14 @@ namespace tarn::cpu {
 namespace {
 
 template <class Op>
-void unary_loop(void* out, const void* a, const void*, const void*, size_t n) {
+void unary_loop(void* out, const void* a, const void*, const void*, size_t n, bool) {
   const auto* x = static_cast<const complex64_t*>(a);
   auto* y = static_cast<decltype(Op::apply(*x))*>(out);
   for (size_t i = 0; i < n; ++i) y[i] = Op::apply(x[i]);
 }
 
 template <class Op>
-void binary_loop(void* out, const void* a, const void* b, const void*, size_t n) {
+void binary_loop(void* out, const void* a, const void* b, const void*, size_t n, bool) {
   const auto* x1 = static_cast<const complex64_t*>(a);
   const auto* x2 = static_cast<const complex64_t*>(b);
   auto* y = static_cast<decltype(Op::apply(*x1, *x2))*>(out);
@@ -33,12 +33,12 @@ TileKernel& entry(KernelTable& table) {
 
 template <class Op>
 void add_unary(KernelTable& table) {
-  if constexpr (kIsDefined<Op>) entry<Op>(table) = unary_loop<Op>;
+  if constexpr (kIsDefined<Op>) entry<Op>(table) = {unary_loop<Op>};
 }
 
 template <class Op>
 void add_binary(KernelTable& table) {
-  if constexpr (kIsDefined<Op>) entry<Op>(table) = binary_loop<Op>;
+  if constexpr (kIsDefined<Op>) entry<Op>(table) = {binary_loop<Op>};
 }
 
 // The accumulator is complex64: a product or an extreme loses nothing by that. Sums are made of

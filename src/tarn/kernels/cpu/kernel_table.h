@@ -14,10 +14,28 @@ namespace tarn::cpu {
 // Where a table has what is for `dtype`.
 constexpr int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
 
+inline constexpr size_t kStreamAlignment = 64;  // a cache line
+
 // out[i] = f(a[i], b[i], c[i]) for i < n; operands that the operation does not take are ignored.
 // Reads and writes exactly those elements. `out` may be an operand whose elements have the same
 // size; else it overlaps none.
-using TileKernel = void (*)(void* out, const void* a, const void* b, const void* c, size_t n);
+struct TileKernel {
+  using Loop = void(void* out, const void* a, const void* b, const void* c, size_t n, bool stream);
+
+  Loop* loop = nullptr;
+  bool can_stream = false;
+
+  void operator()(void* out, const void* a, const void* b, const void* c, size_t n) const {
+    loop(out, a, b, c, n, false);
+  }
+  // With stores that bypass the caches: other threads may see them late unless stream_fence()
+  // follows. Requires: can_stream, and `out` is aligned to kStreamAlignment.
+  void stream(void* out, const void* a, const void* b, const void* c, size_t n) const {
+    loop(out, a, b, c, n, true);
+  }
+
+  explicit operator bool() const { return loop != nullptr; }
+};
 
 // *accumulator = the accumulator combined with all n elements. The accumulator of a sum or product
 // of floats is a double; every other has the type of the elements.

@@ -176,7 +176,7 @@ class Reduction {
   void finish(int64_t first, int64_t n, const void* accumulators) const {
     const int64_t item_size = out_.itemsize();
     char* const to = out_.as<char>() + first * item_size;
-    if (reducer_.finish != nullptr) {
+    if (reducer_.finish) {
       reducer_.finish(to, accumulators, nullptr, nullptr, size_t(n));
     } else {
       std::memcpy(to, accumulators, n * item_size);
@@ -301,7 +301,7 @@ class ColumnReduction : Reduction {
         const int64_t n = std::min(columns_, kept.inner_dim() - piece * columns_);
         output.seek(first);
         reduce_chunk(reader, sums, output.offset(0), n, chunk);
-        deliver(chunk, first, n, reducer_.widen != nullptr ? sums.accumulators : sums.elements);
+        deliver(chunk, first, n, reducer_.widen ? sums.accumulators : sums.elements);
       }
     }
   }
@@ -314,7 +314,7 @@ class ColumnReduction : Reduction {
     StridedIndex<1> row(reduced.dims(), {reduced.strides.data()});
     row.seek(begin);
     reducer_.fill_elements(sums.elements, n);
-    if (reducer_.widen != nullptr) reducer_.fill_accumulators(sums.accumulators, n);
+    if (reducer_.widen) reducer_.fill_accumulators(sums.accumulators, n);
     const int64_t stride = layout_.kept.inner_stride();
     const auto next_row = [&] {
       const void* elements = reader.read_run(offset + row.offset(0), stride, n);
@@ -333,7 +333,7 @@ class ColumnReduction : Reduction {
         ++i;
       }
       const bool is_round = (i - begin) % kFloatRows == 0 || i == end;
-      if (reducer_.widen != nullptr && is_round) flush(sums, n);
+      if (reducer_.widen && is_round) flush(sums, n);
     }
   }
 

@@ -51,7 +51,7 @@ bool prefers_columns(const ReduceLayout& layout) {
 BlockReader::BlockReader(const View& in, Dtype::Val dtype)
     : data_(in.as<const char>()),
       item_size_(in.dtype.size()),
-      cast_(in.dtype.val() == dtype ? nullptr : kernels().cast[int(in.dtype.val())][int(dtype)]) {}
+      cast_(kernels().cast[int(in.dtype.val())][int(dtype)]) {}
 
 const void* BlockReader::read_run(int64_t offset, int64_t stride, int64_t n) {
   const char* const first = data_ + offset * item_size_;
@@ -71,7 +71,7 @@ const void* BlockReader::read(const Walk& walk, int64_t offset, int64_t begin, i
 }
 
 const void* BlockReader::convert(const void* elements, int64_t n) {
-  if (cast_ == nullptr) return elements;
+  if (!cast_) return elements;
   cast_(converted_, elements, nullptr, nullptr, size_t(n));
   return converted_;
 }

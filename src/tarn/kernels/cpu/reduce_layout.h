@@ -45,7 +45,7 @@ class BlockReader {
 
   // Whether a run of elements that are `stride` apart can be read in place, and so be of any
   // length.
-  bool reads_in_place(int64_t stride) const { return cast_ == nullptr && stride == 1; }
+  bool reads_in_place(int64_t stride) const { return !cast_ && stride == 1; }
 
   // The n elements, `stride` apart, from `offset` on. Valid until the next call.
   // Requires: n is at most kBlock, unless they are read in place.

@@ -110,7 +110,7 @@ void scan_each(void* carry, const void* x, void* out, size_t n, ScanOrder order)
 // What combines carries with a row; null if there is no such kernel.
 template <ScanOp kOp, class T>
 TileKernel pairwise_kernel() {
-  if constexpr (kOp == ScanOp::logcumsumexp) return nullptr;
+  if constexpr (kOp == ScanOp::logcumsumexp) return {};
   constexpr ElementwiseOp kPairwise = kOp == ScanOp::cummax    ? ElementwiseOp::maximum
                                       : kOp == ScanOp::cummin  ? ElementwiseOp::minimum
                                       : kOp == ScanOp::cumprod ? ElementwiseOp::multiply
@@ -121,7 +121,7 @@ TileKernel pairwise_kernel() {
 // A ScanColumns of any type.
 template <ScanOp kOp, class T>
 void scan_columns_each(void* carries, const void* x, void* out, size_t n, bool inclusive) {
-  if (const TileKernel pairwise = pairwise_kernel<kOp, T>(); inclusive && pairwise != nullptr) {
+  if (const TileKernel pairwise = pairwise_kernel<kOp, T>(); inclusive && pairwise) {
     pairwise(carries, carries, x, nullptr, n);
     std::memcpy(out, carries, n * sizeof(T));
     return;
@@ -358,7 +358,7 @@ class Scan {
     void* const carries = carries_of(buffers, outer, chunk, column, n);
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n_rows = rows_of(chunk);
-    const bool is_direct = is_final && !streams_ && narrow_ == nullptr;
+    const bool is_direct = is_final && !streams_ && !narrow_;
     const int64_t step = order_.reverse ? -lines_.inner : lines_.inner;
     int64_t at = first + (order_.reverse ? (n_rows - 1) * lines_.inner : 0);
     for (int64_t i = 0; i < n_rows; ++i, at += step) {
@@ -374,7 +374,7 @@ class Scan {
   void write_run(Buffers& buffers, int64_t offset, int64_t stride, int64_t n,
                  const char* next) const {
     const unsigned char* results = buffers.results;
-    if (narrow_ != nullptr) {
+    if (narrow_) {
       narrow_(buffers.narrowed, results, nullptr, nullptr, size_t(n));
       results = buffers.narrowed;
     }

@@ -168,7 +168,7 @@ void RowUpdater::combine_long_rows(const RowUpdater& self, const RowBlock& block
   for_each_row(block, self.itemsize_, updates, [&](std::span<const PlacedUpdate> of_row) {
     char* const to = row_at(block, self.itemsize_, of_row[0]);
     // A single update is rounded once either way.
-    if (self.combine_wide_ != nullptr && of_row.size() > 1) {
+    if (self.combine_wide_ && of_row.size() > 1) {
       self.combine_wide(to, block, of_row);
       return;
     }

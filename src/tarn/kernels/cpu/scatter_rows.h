@@ -46,10 +46,10 @@ class RowUpdater {
 
   Apply apply_;
   int64_t itemsize_;
-  TileKernel combine_ = nullptr;       // of the dtype
-  TileKernel combine_wide_ = nullptr;  // of float32, for 16-bit floats that accumulate in it
-  TileKernel widen_ = nullptr;
-  TileKernel narrow_ = nullptr;
+  TileKernel combine_;       // of the dtype
+  TileKernel combine_wide_;  // of float32, for 16-bit floats that accumulate in it
+  TileKernel widen_;
+  TileKernel narrow_;
 };
 
 }  // namespace tarn::cpu

@@ -86,7 +86,7 @@ class Softmax {
                 table.exp_columns[dtype]};
     narrow_ = table.cast[dtype][int(out.dtype.val())];
     widen_ = table.cast[dtype][int(Dtype::Val::float64)];
-    streams_ = narrow_ == nullptr && out.nbytes() >= kStreamBytes;
+    streams_ = !narrow_ && out.nbytes() >= kStreamBytes;
     if (goes_by_columns()) share_out_columns();
   }
 
@@ -130,7 +130,7 @@ class Softmax {
   bool is_line() const { return reduced_.shape.size() == 1; }
   bool has_short_rows() const {
     return is_line() && reduced_.inner_stride(1) == 1 &&
-           (narrow_ == nullptr || reduced_.size <= kScratchRow);
+           (!narrow_ || reduced_.size <= kScratchRow);
   }
   bool goes_by_columns() const {
     return !has_short_rows() && is_line() && kept_.inner_stride(0) == 1 &&
@@ -178,7 +178,7 @@ class Softmax {
     const int64_t stride = reduced_.inner_stride(0);
     const bool is_in_place = reader.reads_in_place(stride);
     const int64_t step = is_in_place ? n : kBlock;
-    const bool is_staged = n <= kScratchRow && (narrow_ != nullptr || streams_);
+    const bool is_staged = n <= kScratchRow && (narrow_ || streams_);
     E* const y = is_staged ? scratch.row : reinterpret_cast<E*>(out_at(to));
     E max = -std::numeric_limits<E>::infinity();
     for (int64_t i = 0; i < n; i += step) {
@@ -213,9 +213,9 @@ class Softmax {
     for_each_block([&](int64_t begin, int64_t n, const void* x) {
       kernels_.exp_run(scratch.row, x, &max, size_t(n));
       scale(scratch.row, n, sum, scratch);
-      if (narrow_ != nullptr) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
+      if (narrow_) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
       scatter(out_at(to), reduced_.dims(), reduced_.strides[1].data(), begin,
-              narrow_ != nullptr ? scratch.factors : scratch.row, n, int(out_.itemsize()));
+              narrow_ ? scratch.factors : scratch.row, n, int(out_.itemsize()));
     });
   }
 
@@ -392,7 +392,7 @@ class Softmax {
 
   // Writes n results to adjacent elements of the output. `next`: what will be read after it.
   void write(char* to, E* y, int64_t n, const char* next) const {
-    if (narrow_ != nullptr) {
+    if (narrow_) {
       narrow_(to, y, nullptr, nullptr, size_t(n));
     } else if (streams_) {
       stream_copy(to, y, size_t(n) * sizeof(E), next);

@@ -115,7 +115,7 @@ class Variance {
     for (int64_t i = 0; i < n; ++i) {
       const double variance = moments[i].m2 / divisor_;
       void* const to = out_.as<char>() + (first + i) * out_.itemsize();
-      if (narrow_ != nullptr) {
+      if (narrow_) {
         narrow_(to, &variance, nullptr, nullptr, 1);
       } else {
         *static_cast<double*>(to) = variance;

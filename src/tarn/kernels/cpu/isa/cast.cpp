@@ -82,7 +82,7 @@ TARN_FN void convert_some(To* to, const From* from, size_t n) {
 }
 
 template <class To, class From>
-void cast_loop(void* out, const void* a, const void*, const void*, size_t n) {
+void cast_loop(void* out, const void* a, const void*, const void*, size_t n, bool) {
   To* to = static_cast<To*>(out);
   const From* from = static_cast<const From*>(a);
   // The constant count lets compilers unroll and vectorize.
@@ -96,8 +96,8 @@ using Stored = std::conditional_t<std::is_same_v<T, complex64_t>, ComplexParts, 
 template <class From, class To>
 void add_cast(cpu::KernelTable& table) {
   if constexpr (!std::is_same_v<From, To>) {
-    table.cast[int(dtype_of<From>.val())][int(dtype_of<To>.val())] =
-        cast_loop<Stored<To>, Stored<From>>;
+    table.cast[int(dtype_of<From>.val())][int(dtype_of<To>.val())] = {
+        cast_loop<Stored<To>, Stored<From>>};
   }
 }
 

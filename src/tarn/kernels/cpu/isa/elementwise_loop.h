@@ -13,8 +13,8 @@ using cpu::TileKernel;
 // operands: on padded copies. So the formula is inlined once for each loop. Template arguments:
 // bytes of an element, 0 for no operand.
 template <size_t kOut, size_t kA, size_t kB, size_t kC>
-HWY_NOINLINE void run_tail(TileKernel loop, size_t step, void* out, const void* a, const void* b,
-                           const void* c, size_t n) {
+HWY_NOINLINE void run_tail(TileKernel::Loop* loop, size_t step, void* out, const void* a,
+                           const void* b, const void* c, size_t n) {
   alignas(HWY_MAX_BYTES) unsigned char padded[4][HWY_MAX_BYTES] = {};
   const auto fill = [&](unsigned char* to, const void* from, size_t element_size) {
     copy_small(to, static_cast<const unsigned char*>(from), n * element_size);
@@ -22,7 +22,7 @@ HWY_NOINLINE void run_tail(TileKernel loop, size_t step, void* out, const void* 
   if constexpr (kA != 0) fill(padded[0], a, kA);
   if constexpr (kB != 0) fill(padded[1], b, kB);
   if constexpr (kC != 0) fill(padded[2], c, kC);
-  loop(padded[3], padded[0], padded[1], padded[2], step);
+  loop(padded[3], padded[0], padded[1], padded[2], step, false);
   copy_small(static_cast<unsigned char*>(out), padded[3], n * kOut);
 }
 
@@ -45,27 +45,46 @@ struct StoredAs<Pack<float>, Code> {
 };
 
 template <class Op, class E>
-void unary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+using UnaryResult = typename StoredAs<decltype(Op::apply(load(std::declval<E*>()))), E>::Type;
+template <class Op, class E>
+using BinaryResult =
+    typename StoredAs<decltype(Op::apply(load(std::declval<E*>()), load(std::declval<E*>()))),
+                      E>::Type;
+
+// Whether a pack of E is stored as whole vectors, which may bypass the caches.
+template <class E>
+inline constexpr bool kCanStream = std::is_same_v<E, ComputeOf<E>> && !std::is_same_v<E, bool>;
+
+template <class E, class P>
+TARN_FN void store(E* p, P x, bool stream) {
+  if constexpr (kCanStream<E>) {
+    if (stream) return hn::Stream(x.v, hn::ScalableTag<E>(), p);
+  }
+  store(p, x);
+}
+
+template <class Op, class E>
+void unary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
   constexpr size_t kStep = kElementsPerPack<E>;
   const E* x = static_cast<const E*>(a);
-  using R = typename StoredAs<decltype(Op::apply(load(x))), E>::Type;
+  using R = UnaryResult<Op, E>;
   R* y = static_cast<R*>(out);
   size_t i = 0;
-  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x + i)));
+  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x + i)), stream);
   if (i != n) {
     run_tail<sizeof(R), sizeof(E), 0, 0>(unary_loop<Op, E>, kStep, y + i, x + i, b, c, n - i);
   }
 }
 
 template <class Op, class E>
-void binary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+void binary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
   constexpr size_t kStep = kElementsPerPack<E>;
   const E* x1 = static_cast<const E*>(a);
   const E* x2 = static_cast<const E*>(b);
-  using R = typename StoredAs<decltype(Op::apply(load(x1), load(x2))), E>::Type;
+  using R = BinaryResult<Op, E>;
   R* y = static_cast<R*>(out);
   size_t i = 0;
-  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x1 + i), load(x2 + i)));
+  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x1 + i), load(x2 + i)), stream);
   if (i != n) {
     run_tail<sizeof(R), sizeof(E), sizeof(E), 0>(binary_loop<Op, E>, kStep, y + i, x1 + i, x2 + i,
                                                  c, n - i);
@@ -74,7 +93,7 @@ void binary_loop(void* out, const void* a, const void* b, const void* c, size_t 
 
 // The first operand is a condition.
 template <class Op, class E>
-void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
   constexpr size_t kStep = kElementsPerPack<E>;
   const bool* condition = static_cast<const bool*>(a);
   const E* x1 = static_cast<const E*>(b);
@@ -82,7 +101,8 @@ void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t
   E* y = static_cast<E*>(out);
   size_t i = 0;
   for (; i + kStep <= n; i += kStep) {
-    store(y + i, Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i)));
+    store(y + i, Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i)),
+          stream);
   }
   if (i != n) {
     run_tail<sizeof(E), 1, sizeof(E), sizeof(E)>(ternary_loop<Op, E>, kStep, y + i, condition + i,
@@ -101,6 +121,19 @@ struct OnBool<Op> {
   using Type = typename Op::OnBool;
 };
 
+template <class Op, class E>
+constexpr TileKernel unary_kernel() {
+  return {unary_loop<Op, E>, kCanStream<UnaryResult<Op, E>>};
+}
+template <class Op, class E>
+constexpr TileKernel binary_kernel() {
+  return {binary_loop<Op, E>, kCanStream<BinaryResult<Op, E>>};
+}
+template <class Op, class E>
+constexpr TileKernel ternary_kernel() {
+  return {ternary_loop<Op, E>, kCanStream<E>};
+}
+
 template <class Op>
 TARN_FN TileKernel& entry(KernelTable& table, Dtype::Val dtype) {
   return table.elementwise[int(kElementwiseOp<Op>)][int(dtype)];
@@ -115,11 +148,11 @@ void add_unary(KernelTable& table) {
   const auto add = [&]<class T>(type_tag<T>) {
     if constexpr (!kIsDefinedOn<Op, T>) {
     } else if constexpr (std::is_same_v<T, bool>) {
-      entry<Op>(table, dtype_of<T>) = unary_loop<typename OnBool<Op>::Type, uint8_t>;
+      entry<Op>(table, dtype_of<T>) = unary_kernel<typename OnBool<Op>::Type, uint8_t>();
     } else if constexpr (Op::dtypes.compute == DtypeRule::Compute::byte) {
-      entry<Op>(table, dtype_of<T>) = unary_loop<Op, Code>;
+      entry<Op>(table, dtype_of<T>) = unary_kernel<Op, Code>();
     } else {
-      entry<Op>(table, dtype_of<T>) = unary_loop<Op, T>;
+      entry<Op>(table, dtype_of<T>) = unary_kernel<Op, T>();
     }
   };
   (add(type_tag<E>{}), ...);
@@ -129,9 +162,9 @@ void add_binary(KernelTable& table) {
   const auto add = [&]<class T>(type_tag<T>) {
     if constexpr (!kIsDefinedOn<Op, T>) {
     } else if constexpr (std::is_same_v<T, bool>) {
-      entry<Op>(table, dtype_of<T>) = binary_loop<typename OnBool<Op>::Type, uint8_t>;
+      entry<Op>(table, dtype_of<T>) = binary_kernel<typename OnBool<Op>::Type, uint8_t>();
     } else {
-      entry<Op>(table, dtype_of<T>) = binary_loop<Op, T>;
+      entry<Op>(table, dtype_of<T>) = binary_kernel<Op, T>();
     }
   };
   (add(type_tag<E>{}), ...);
@@ -140,7 +173,7 @@ void add_binary(KernelTable& table) {
 template <class Op>
 void add_ternary(KernelTable& table) {
 #define TARN_DTYPE(name, text, type, kind, category, bytes) \
-  entry<Op>(table, Dtype::Val::name) = ternary_loop<Op, hwy::UnsignedFromSize<bytes>>;
+  entry<Op>(table, Dtype::Val::name) = ternary_kernel<Op, hwy::UnsignedFromSize<bytes>>();
 #include "tarn/base/dtype.def"
 }
 

@@ -7,7 +7,8 @@ namespace tarn::HWY_NAMESPACE {
 namespace {
 
 template <class E>
-void multiply_add_loop(void* out, const void* a, const void* b, const void* c, size_t n) {
+void multiply_add_loop(void* out, const void* a, const void* b, const void* c, size_t n,
+                       bool stream) {
   constexpr size_t kStep = kElementsPerPack<E>;
   const E* x1 = static_cast<const E*>(a);
   const E* x2 = static_cast<const E*>(b);
@@ -15,7 +16,7 @@ void multiply_add_loop(void* out, const void* a, const void* b, const void* c, s
   E* y = static_cast<E*>(out);
   size_t i = 0;
   for (; i + kStep <= n; i += kStep) {
-    store(y + i, load(x1 + i) * load(x2 + i) + load(x3 + i));
+    store(y + i, load(x1 + i) * load(x2 + i) + load(x3 + i), stream);
   }
   if (i != n) {
     run_tail<sizeof(E), sizeof(E), sizeof(E), sizeof(E)>(multiply_add_loop<E>, kStep, y + i, x1 + i,
@@ -29,8 +30,8 @@ void add_ternary_kernels(KernelTable& table) {
 #define TARN_ADD(name, Type) add_ternary<ops::Type>(table);
   TARN_TERNARY_OPS(TARN_ADD)
 #undef TARN_ADD
-  table.multiply_add[int(Dtype::Val::float32)] = multiply_add_loop<float>;
-  table.multiply_add[int(Dtype::Val::float64)] = multiply_add_loop<double>;
+  table.multiply_add[int(Dtype::Val::float32)] = {multiply_add_loop<float>, true};
+  table.multiply_add[int(Dtype::Val::float64)] = {multiply_add_loop<double>, true};
 }
 
 }  // namespace tarn::HWY_NAMESPACE
