@@ -12,6 +12,7 @@
 
 #include "tarn/ops/functions/conv.h"
 #include "tests/kernels/array_values.h"
+#include "tests/kernels/heap_scratch.h"
 #include "tests/kernels/test_array.h"
 
 namespace tarn {
@@ -104,14 +105,12 @@ std::vector<double> fill_random(TestArray& array, std::mt19937& random) {
   return values;
 }
 
-cpu::Scratch allocate(int64_t nbytes) { return std::shared_ptr<char[]>(new char[size_t(nbytes)]); }
-
 template <class T>
 void expect_convolution(const Case& c, TestArray input, TestArray weight, std::mt19937& random) {
   const std::vector<double> in = fill_random<T>(input, random), w = fill_random<T>(weight, random);
   const Shape shape = *c.output();
   TestArray output(dtype_of<T>, shape);
-  cpu::convolve(c.op, input.view(), weight.view(), output.view(), allocate);
+  cpu::convolve(c.op, input.view(), weight.view(), output.view(), heap_scratch);
 
   constexpr double kRounding = sizeof(T) == 8 ? 0x1p-52 : 0x1p-23;
   constexpr double kStored = std::is_same_v<T, float16_t>    ? 0x1p-11
@@ -236,7 +235,7 @@ TYPED_TEST(Convolution, broadcast_operands) {
   input.for_each<TypeParam>([&](TypeParam& x, int64_t) { in.push_back(double(x)); });
   weight.for_each<TypeParam>([&](TypeParam& x, int64_t) { w.push_back(double(x)); });
   TestArray output(dtype_of<TypeParam>, *c.output());
-  cpu::convolve(c.op, input.view(), weight.view(), output.view(), allocate);
+  cpu::convolve(c.op, input.view(), weight.view(), output.view(), heap_scratch);
   std::vector<int> place(4, 0);
   for (TypeParam got : output.elements<TypeParam>()) {
     EXPECT_NEAR(double(got), (Reference{c, in, w}.at(place)), 0.05);
@@ -258,7 +257,7 @@ TYPED_TEST(Convolution, out_of_memory_is_thrown) {
       std::mutex mutex;
       cpu::convolve(c.op, input.view(), weight.view(), output.view(), [&](int64_t nbytes) {
         const std::lock_guard lock(mutex);
-        return n_left-- > 0 ? allocate(nbytes) : throw std::bad_alloc();
+        return n_left-- > 0 ? heap_scratch(nbytes) : throw std::bad_alloc();
       });
     };
     EXPECT_THROW(run(0), std::bad_alloc);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tarn/kernels/cpu/kernel_table.h"
+#include "tests/kernels/heap_scratch.h"
 #include "tests/kernels/random_elements.h"
 
 namespace tarn {
@@ -91,7 +92,7 @@ TEST_F(Isa, elementwise_operations_agree) {
     if (traits.arity == 3) continue;
     for (Dtype dtype : kAllDtypes) {
       const int val = int(dtype.val());
-      if (widest().elementwise[op][val] == nullptr || dtype == complex64) continue;
+      if (!widest().elementwise[op][val] || dtype == complex64) continue;
       visit(dtype, [&]<class T>(type_tag<T>) {
         const Pairs<T> pairs = sample<T>(random, traits.domain);
         for_each_narrower([&](const KernelTable& table) {
@@ -141,6 +142,57 @@ TEST(StreamCopy, writes_what_it_should_and_nothing_else) {
   }
 }
 
+template <class T, class R>
+void compare_streamed(TileKernel kernel, const Pairs<T>& pairs, const char* name) {
+  constexpr size_t kMargin = cpu::kStreamAlignment;  // in bytes, before and after
+  for (const size_t n : {size_t{1}, size_t{100}, pairs.x.size()}) {
+    const size_t nbytes = n * sizeof(R) + 2 * kMargin;
+    const auto run = [&](auto write) {
+      const cpu::Scratch memory = heap_scratch(int64_t(nbytes));
+      auto* const bytes = static_cast<unsigned char*>(memory.get());
+      std::memset(bytes, 0x5a, nbytes);
+      write(bytes + kMargin);
+      return std::vector<unsigned char>(bytes, bytes + nbytes);
+    };
+    const auto* const x = pairs.x.data();
+    const auto* const y = pairs.y.data();
+    EXPECT_EQ(run([&](void* out) { kernel.stream(out, x, y, x, n); }),
+              run([&](void* out) { kernel(out, x, y, x, n); }))
+        << name << " of " << n << " " << dtype_name(dtype_of<T>);
+  }
+}
+
+TEST(TileKernel, gives_the_same_past_the_caches) {
+  std::mt19937 random(8);
+  int n_streaming = 0;
+  for (int op = 1; op < kElementwiseOpCount; ++op) {
+    const ElementwiseTraits& traits = kElementwiseTraits[op];
+    if (traits.arity == 3) continue;
+    for (Dtype dtype : kAllDtypes) {
+      visit(dtype, [&]<class T>(type_tag<T>) {
+        const Pairs<T> pairs = sample<T>(random, traits.domain);
+        for (const KernelTable* table : cpu::runnable_kernels()) {
+          const TileKernel kernel = table->elementwise[op][int(dtype.val())];
+          if (!kernel.can_stream) continue;
+          ++n_streaming;
+          visit(result_dtype(traits.dtypes, dtype), [&]<class R>(type_tag<R>) {
+            compare_streamed<T, R>(kernel, pairs, traits.info.name);
+          });
+        }
+      });
+    }
+  }
+  for (const KernelTable* table : cpu::runnable_kernels()) {
+    const auto compare_fused = [&]<class T>(type_tag<T>) {
+      compare_streamed<T, T>(table->multiply_add[int(dtype_of<T>.val())],
+                             sample<T>(random, {-4, 4}), "multiply_add");
+    };
+    compare_fused(type_tag<float>{});
+    compare_fused(type_tag<double>{});
+  }
+  EXPECT_GT(n_streaming, 0);
+}
+
 TEST(MultiplyAdd, gives_the_bits_of_a_product_and_a_sum) {
   std::mt19937 random(6);
   for (const KernelTable* table : cpu::runnable_kernels()) {
@@ -157,7 +209,7 @@ TEST_F(Isa, casts_agree) {
       const Pairs<From> pairs = sample<From>(random, {-100'000, 100'000});
       for (Dtype to : kAllDtypes) {
         const TileKernel reference = widest().cast[int(from.val())][int(to.val())];
-        if (reference == nullptr) continue;
+        if (!reference) continue;
         visit(to, [&]<class To>(type_tag<To>) {
           for_each_narrower([&](const KernelTable& table) {
             compare<From, To>(table.cast[int(from.val())][int(to.val())], reference, pairs,

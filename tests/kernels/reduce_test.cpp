@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tests/kernels/element_groups.h"
+#include "tests/kernels/heap_scratch.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/random_elements.h"
 #include "tests/kernels/test_array.h"
@@ -128,7 +129,7 @@ void check_reduce(ReduceOp op, TestArray& in, const std::vector<int>& axes) {
   const Groups<T> groups = group_elements<T>(in, axes);
   visit(reduce_result_dtype(op, view.dtype), [&]<class R>(type_tag<R>) {
     TestArray out(dtype_of<R>, groups.shape);
-    cpu::reduce(op, view, axes, out.view());
+    cpu::reduce(op, view, axes, out.view(), heap_scratch);
     const R* const got = out.view().as<R>();
     for (size_t i = 0; i < groups.elements.size(); ++i) {
       if constexpr (std::is_convertible_v<T, R> || HalfType<R> || is_complex<R> ||
@@ -200,7 +201,7 @@ T reduce_all(ReduceOp op, const std::vector<T>& values) {
   TestArray out(dtype_of<T>, {});
   in.set(values);
   const int axis = 0;
-  cpu::reduce(op, in.view(), {&axis, 1}, out.view());
+  cpu::reduce(op, in.view(), {&axis, 1}, out.view(), heap_scratch);
   return *out.view().template as<T>();
 }
 
@@ -258,7 +259,7 @@ TEST(Reduce, long_columns_are_accurate) {
   in.for_each<float>([](float& x, int64_t) { x = 0.1f; });
   TestArray out(float32, {64});
   const int axis = 0;
-  cpu::reduce(ReduceOp::sum, in.view(), {&axis, 1}, out.view());
+  cpu::reduce(ReduceOp::sum, in.view(), {&axis, 1}, out.view(), heap_scratch);
   for (float sum : out.elements<float>()) EXPECT_NEAR(sum / 1e4, 1, 136 * 0x1p-24);
 }
 

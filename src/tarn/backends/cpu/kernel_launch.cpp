@@ -123,7 +123,9 @@ void run(const ops::RandomBits&, Views in, Views out) { random_bits(in[0], out[0
 void run(const ops::RandomUniform& op, Views in, Views out) {
   random_uniform(op, in[0], in[1], in[2], out[0]);
 }
-void run(const ops::Reduce& op, Views in, Views out) { reduce(op.op, in[0], op.axes, out[0]); }
+void run(const ops::Reduce& op, Views in, Views out) {
+  reduce(op.op, in[0], op.axes, out[0], allocate_scratch);
+}
 void run(const ops::RmsNorm& op, Views in, Views out) {
   rms_norm(in[0], in.size() > 1 ? &in[1] : nullptr, op.eps, out[0]);
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <type_traits>
 
 #include "tarn/base/complex.h"
@@ -128,8 +127,9 @@ struct Reducer {
 // The part of a reduction that rows and columns share: accumulators of chunks, and results.
 class Reduction {
  public:
-  Reduction(const Reducer& reducer, const View& in, ReduceLayout layout, const View& out)
-      : reducer_(reducer), in_(in), layout_(std::move(layout)), out_(out) {}
+  Reduction(const Reducer& reducer, const View& in, ReduceLayout layout, const View& out,
+            const AllocateScratch& allocate)
+      : reducer_(reducer), in_(in), layout_(std::move(layout)), out_(out), allocate_(allocate) {}
 
  protected:
   // Cuts the elements of each output into chunks of `size`.
@@ -137,40 +137,28 @@ class Reduction {
     chunk_ = std::max<int64_t>(1, size);
     n_chunks_ = std::max<int64_t>(1, (layout_.reduced.size + chunk_ - 1) / chunk_);
     if (n_chunks_ > 1) {
-      accumulators_ = std::make_unique_for_overwrite<unsigned char[]>(
-          size_t(n_chunks_ * layout_.kept.size) * reducer_.accumulator_size());
+      accumulators_ = allocate_(n_chunks_ * layout_.kept.size * reducer_.accumulator_size());
     }
   }
 
-  // Takes the accumulators of n outputs, from number `first` on, for one chunk.
-  void deliver(int64_t chunk, int64_t first, int64_t n, const void* accumulators) const {
-    if (n_chunks_ == 1) {
-      finish(first, n, accumulators);
-    } else {
-      std::memcpy(accumulators_at(chunk) + first * reducer_.accumulator_size(), accumulators,
-                  n * reducer_.accumulator_size());
-    }
-  }
-
+  // Some outputs at a time, whose totals stay in the first-level cache.
   void combine_chunks() const {
     if (n_chunks_ == 1) return;
-    const int64_t n = layout_.kept.size;
-    unsigned char* const total = accumulators_at(0);
-    for (int64_t chunk = 1; chunk < n_chunks_; ++chunk) {
-      reducer_.combine(total, total, accumulators_at(chunk), nullptr, size_t(n));
+    constexpr int64_t kAtOnce = 1024;
+    for (int64_t first = 0; first < layout_.kept.size; first += kAtOnce) {
+      const int64_t n = std::min(kAtOnce, layout_.kept.size - first);
+      unsigned char* const total = accumulators_at(0, first);
+      for (int64_t chunk = 1; chunk < n_chunks_; ++chunk) {
+        reducer_.combine(total, total, accumulators_at(chunk, first), nullptr, size_t(n));
+      }
+      finish(first, n, total);
     }
-    finish(0, n, total);
   }
 
-  const Reducer& reducer_;
-  const View& in_;
-  const ReduceLayout layout_;
-  int64_t chunk_ = 0;  // elements of one output
-  int64_t n_chunks_ = 0;
-
- private:
-  unsigned char* accumulators_at(int64_t chunk) const {
-    return accumulators_.get() + chunk * layout_.kept.size * reducer_.accumulator_size();
+  // Of output number `first` and those after it. Requires: there is more than one chunk.
+  unsigned char* accumulators_at(int64_t chunk, int64_t first) const {
+    return static_cast<unsigned char*>(accumulators_.get()) +
+           (chunk * layout_.kept.size + first) * reducer_.accumulator_size();
   }
 
   void finish(int64_t first, int64_t n, const void* accumulators) const {
@@ -183,8 +171,16 @@ class Reduction {
     }
   }
 
+  const Reducer& reducer_;
+  const View& in_;
+  const ReduceLayout layout_;
+  int64_t chunk_ = 0;  // elements of one output
+  int64_t n_chunks_ = 0;
+
+ private:
   const View& out_;
-  std::unique_ptr<unsigned char[]> accumulators_;
+  const AllocateScratch& allocate_;
+  Scratch accumulators_;
 };
 
 // One output at a time.
@@ -224,7 +220,7 @@ class RowReduction : Reduction {
       for (int64_t i = 0; i < n; ++i, output.next()) {
         reduce_chunk(reader, output.offset(0), 0, accumulators + i * reducer_.accumulator_size());
       }
-      deliver(0, first, n, accumulators);
+      finish(first, n, accumulators);
     }
   }
 
@@ -238,7 +234,8 @@ class RowReduction : Reduction {
       alignas(8) unsigned char accumulator[8];
       reducer_.fill_accumulators(accumulator, 1);
       reduce_chunk(reader, output.offset(0), chunk, accumulator);
-      deliver(chunk, unit / n_chunks_, 1, accumulator);
+      std::memcpy(accumulators_at(chunk, unit / n_chunks_), accumulator,
+                  size_t(reducer_.accumulator_size()));
       if (chunk + 1 == n_chunks_) output.next();
     }
   }
@@ -300,46 +297,49 @@ class ColumnReduction : Reduction {
         const int64_t first = row * kept.inner_dim() + piece * columns_;
         const int64_t n = std::min(columns_, kept.inner_dim() - piece * columns_);
         output.seek(first);
-        reduce_chunk(reader, sums, output.offset(0), n, chunk);
-        deliver(chunk, first, n, reducer_.widen ? sums.accumulators : sums.elements);
+        void* const accumulators =
+            n_chunks_ == 1 ? sums.accumulators : accumulators_at(chunk, first);
+        reduce_chunk(reader, sums, output.offset(0), n, chunk, accumulators);
+        if (n_chunks_ == 1) finish(first, n, accumulators);
       }
     }
   }
 
-  void reduce_chunk(BlockReader& reader, Sums& sums, int64_t offset, int64_t n,
-                    int64_t chunk) const {
+  void reduce_chunk(BlockReader& reader, Sums& sums, int64_t offset, int64_t n, int64_t chunk,
+                    void* accumulators) const {
     const Walk& reduced = layout_.reduced;
     const int64_t begin = chunk * chunk_;
     const int64_t end = std::min(begin + chunk_, reduced.size);
     StridedIndex<1> row(reduced.dims(), {reduced.strides.data()});
     row.seek(begin);
-    reducer_.fill_elements(sums.elements, n);
-    if (reducer_.widen) reducer_.fill_accumulators(sums.accumulators, n);
+    void* const elements = reducer_.widen ? sums.elements : accumulators;
+    reducer_.fill_elements(elements, n);
     const int64_t stride = layout_.kept.inner_stride();
     const auto next_row = [&] {
-      const void* elements = reader.read_run(offset + row.offset(0), stride, n);
+      const void* const x = reader.read_run(offset + row.offset(0), stride, n);
       row.next();
-      return elements;
+      return x;
     };
     const bool adds_rows = reducer_.add_rows != nullptr && reader.reads_in_place(stride);
     for (int64_t i = begin; i < end;) {
       if (adds_rows && end - i >= kRowsAtOnce) {
         const void* rows[kRowsAtOnce];
-        for (const void*& elements : rows) elements = next_row();
-        reducer_.add_rows(sums.elements, rows, size_t(n));
+        for (const void*& x : rows) x = next_row();
+        reducer_.add_rows(elements, rows, size_t(n));
         i += kRowsAtOnce;
       } else {
-        reducer_.combine_elements(sums.elements, sums.elements, next_row(), nullptr, size_t(n));
+        reducer_.combine_elements(elements, elements, next_row(), nullptr, size_t(n));
         ++i;
       }
       const bool is_round = (i - begin) % kFloatRows == 0 || i == end;
-      if (reducer_.widen && is_round) flush(sums, n);
+      if (reducer_.widen && is_round) flush(sums, accumulators, n, i - begin <= kFloatRows);
     }
   }
 
-  void flush(Sums& sums, int64_t n) const {
-    reducer_.widen(sums.widened, sums.elements, nullptr, nullptr, size_t(n));
-    reducer_.combine(sums.accumulators, sums.accumulators, sums.widened, nullptr, size_t(n));
+  void flush(Sums& sums, void* accumulators, int64_t n, bool is_first) const {
+    void* const widened = is_first ? accumulators : sums.widened;
+    reducer_.widen(widened, sums.elements, nullptr, nullptr, size_t(n));
+    if (!is_first) reducer_.combine(accumulators, accumulators, widened, nullptr, size_t(n));
     reducer_.fill_elements(sums.elements, n);
   }
 
@@ -349,7 +349,8 @@ class ColumnReduction : Reduction {
 
 // Complex numbers as pairs of floats: a sum of one is the two sums of the other, in double as they
 // should be.
-void sum_complex(const View& in, std::span<const int> axes, const View& out) {
+void sum_complex(const View& in, std::span<const int> axes, const View& out,
+                 const AllocateScratch& allocate) {
   Shape shape(in.shape, in.shape + in.ndim);
   Strides strides(in.strides, in.strides + in.ndim);
   for (int64_t& stride : strides) stride *= 2;
@@ -359,7 +360,7 @@ void sum_complex(const View& in, std::span<const int> axes, const View& out) {
   View out_pairs = out;
   out_pairs.dtype = float32;
   out_pairs.size *= 2;
-  reduce(ReduceOp::sum, in_pairs, axes, out_pairs);
+  reduce(ReduceOp::sum, in_pairs, axes, out_pairs, allocate);
 }
 
 void fill_empty(ReduceOp op, const View& out) {
@@ -380,16 +381,17 @@ const RowAdders& row_adders() {
   return chosen;
 }
 
-void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out) {
+void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out,
+            const AllocateScratch& allocate) {
   if (out.size == 0) return;
   if (in.size == 0) return fill_empty(op, out);
-  if (op == ReduceOp::sum && in.dtype == complex64) return sum_complex(in, axes, out);
+  if (op == ReduceOp::sum && in.dtype == complex64) return sum_complex(in, axes, out, allocate);
   const Reducer reducer(op, in.dtype, out.dtype);
   ReduceLayout layout = split_axes(in, axes);
   if (prefers_columns(layout)) {
-    ColumnReduction(reducer, in, std::move(layout), out).run();
+    ColumnReduction(reducer, in, std::move(layout), out, allocate).run();
   } else {
-    RowReduction(reducer, in, std::move(layout), out).run();
+    RowReduction(reducer, in, std::move(layout), out, allocate).run();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "tarn/base/view.h"
+#include "tarn/kernels/cpu/scratch.h"
 #include "tarn/ops/reduce.h"
 
 namespace tarn::cpu {
@@ -14,7 +15,8 @@ namespace tarn::cpu {
 // false. Requires: `axes` are distinct and not negative; `out` is row-major, has
 // reduce_result_dtype(op, in.dtype), of a sum also any floating dtype, and an element for each of
 // `in` without the axes; max and min have an element to choose.
-void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out);
+void reduce(ReduceOp op, const View& in, std::span<const int> axes, const View& out,
+            const AllocateScratch& allocate);
 
 // The index along `axis` of the first element that no later one exceeds (of min: is below). A NaN
 // counts only in first place, where nothing exceeds it. Requires: `axis` is not negative and not
