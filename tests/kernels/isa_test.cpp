@@ -303,10 +303,17 @@ void compare_exponentials(const KernelTable& table, std::mt19937& random) {
     EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
                         widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
     for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
-    table.exp_columns[dtype](got.data(), x.data(), max.data(), got_sums.data(), n);
-    widest().exp_columns[dtype](expected.data(), x.data(), max.data(), expected_sums.data(), n);
+    table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), n);
+    widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), n);
+    const std::vector<T> factor = random_elements<T>(random, padded, {-30, 3});
+    const cpu::Scratch streamed = heap_scratch(int64_t(n * sizeof(T)));
+    table.scaled_exp_columns[dtype](got.data(), x.data(), max.data(), factor.data(), n, false);
+    table.scaled_exp_columns[dtype](streamed.get(), x.data(), max.data(), factor.data(), n, true);
+    widest().scaled_exp_columns[dtype](expected.data(), x.data(), max.data(), factor.data(), n,
+                                       false);
     for (size_t i = 0; i < n; ++i) {
       EXPECT_TRUE(is_same(got[i], expected[i]) && is_same(got_sums[i], expected_sums[i])) << x[i];
+      EXPECT_TRUE(is_same(static_cast<const T*>(streamed.get())[i], expected[i])) << x[i];
     }
   }
 }

@@ -342,5 +342,21 @@ TEST(ScanFunctions, infinities_in_logcumsumexp) {
   EXPECT_TRUE(std::isnan(got[5]) && std::isnan(got[6]));
 }
 
+// Rows that begin at a cache line, and rows that do not.
+TEST(ScanFunctions, columns_past_the_caches) {
+  for (const int n_columns : {2048, 2050}) {
+    const Shape shape{1100, n_columns};
+    for (const Dtype dtype : {float32, int32}) {
+      const array x = astype(remainder(arange(shape[0] * shape[1]), array(7)), dtype);
+      const array lines = contiguous(transpose(reshape(x, shape)));
+      for (const bool inclusive : {true, false}) {
+        const array expected = transpose(cumsum(lines, 1, false, inclusive));
+        const array got = cumsum(reshape(x, shape), 0, false, inclusive);
+        EXPECT_TRUE(array_equal(got, expected).item<bool>()) << dtype << " " << n_columns;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tarn

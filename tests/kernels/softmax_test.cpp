@@ -174,6 +174,15 @@ TEST(LogSumExp, agrees_with_its_definition) {
   });
 }
 
+TEST(SoftmaxFunction, columns_past_the_caches) {
+  for (const int n_columns : {2048, 2050}) {
+    const Shape shape{1100, n_columns};
+    const array x = reshape(sin(arange(float(shape[0] * shape[1]))), shape);
+    const array expected = transpose(softmax(contiguous(transpose(x)), 1));
+    EXPECT_TRUE(allclose(softmax(x, 0), expected, 1e-5, 0).item<bool>()) << n_columns;
+  }
+}
+
 TEST(LogSumExp, infinities_and_large_numbers) {
   const float kInf = INFINITY;
   const auto of = [](std::vector<float> values) {

@@ -172,7 +172,7 @@ void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t c
 void TilePlan::stream_step(void* const* at, size_t n) const {
   const Step& step = steps[0];
   void* const out = at[step.result];
-  if (reinterpret_cast<uintptr_t>(out) % kStreamAlignment == 0) {
+  if (is_stream_aligned(out)) {
     step.kernel.stream(out, at[step.a], at[step.b], at[step.c], n);
   } else {
     step.kernel(out, at[step.a], at[step.b], at[step.c], n);

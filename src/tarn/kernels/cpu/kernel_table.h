@@ -15,6 +15,9 @@ namespace tarn::cpu {
 constexpr int index_of(Dtype dtype) { return static_cast<int>(dtype.val()); }
 
 inline constexpr size_t kStreamAlignment = 64;  // a cache line
+inline bool is_stream_aligned(const void* p) {
+  return reinterpret_cast<uintptr_t>(p) % kStreamAlignment == 0;
+}
 
 // out[i] = f(a[i], b[i], c[i]) for i < n; operands that the operation does not take are ignored.
 // Reads and writes exactly those elements. `out` may be an operand whose elements have the same
@@ -52,9 +55,12 @@ using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32
 // out[i] = exp(x[i] - *max); returns the sum of these. `out` may be `x`. Requires: no x[i] exceeds
 // the maximum, nor below.
 using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
-// out[i] = exp(x[i] - max[i]), sum[i] += out[i]. `max` and `sum` are padded to a multiple of 256
-// bytes. `out` may be `x`.
-using ExpColumns = void (*)(void* out, const void* x, const void* max, void* sum, size_t n);
+// The same for columns, of which `max`, `sum` and `factor` are padded to a multiple of 256 bytes:
+// sum[i] += exp(x[i] - max[i]);
+using AddExpColumns = void (*)(void* sum, const void* x, const void* max, size_t n);
+// out[i] = exp(x[i] - max[i]) * factor[i]. `stream` as in TileKernel.
+using ScaledExpColumns = void (*)(void* out, const void* x, const void* max, const void* factor,
+                                  size_t n, bool stream);
 
 // As memcpy, with stores that bypass the caches: other threads may see them late unless
 // stream_fence() follows. Meanwhile as many bytes from each ahead[i] on, which may be anywhere, are
@@ -85,7 +91,8 @@ struct KernelTable {
 
   // Of float and double.
   ExpRun exp_run[kDtypeCount];
-  ExpColumns exp_columns[kDtypeCount];
+  AddExpColumns add_exp_columns[kDtypeCount];
+  ScaledExpColumns scaled_exp_columns[kDtypeCount];
 
   StreamCopy stream_copy;  // what is ahead goes to the second-level cache
   StreamCopy stream_tile;  // to the first only: for so little that it stays there until it is read

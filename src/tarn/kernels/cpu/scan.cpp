@@ -120,10 +120,12 @@ TileKernel pairwise_kernel() {
 
 // A ScanColumns of any type.
 template <ScanOp kOp, class T>
-void scan_columns_each(void* carries, const void* x, void* out, size_t n, bool inclusive) {
+void scan_columns_each(void* carries, const void* x, void* out, size_t n, bool inclusive,
+                       bool stream) {
   if (const TileKernel pairwise = pairwise_kernel<kOp, T>(); inclusive && pairwise) {
     pairwise(carries, carries, x, nullptr, n);
-    std::memcpy(out, carries, n * sizeof(T));
+    const size_t nbytes = n * sizeof(T);
+    stream ? stream_copy(out, carries, nbytes, nullptr) : void(std::memcpy(out, carries, nbytes));
     return;
   }
   T* totals = static_cast<T*>(carries);
@@ -358,13 +360,14 @@ class Scan {
     void* const carries = carries_of(buffers, outer, chunk, column, n);
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n_rows = rows_of(chunk);
-    const bool is_direct = is_final && !streams_ && !narrow_;
+    const bool is_direct = is_final && !narrow_;
     const int64_t step = order_.reverse ? -lines_.inner : lines_.inner;
     int64_t at = first + (order_.reverse ? (n_rows - 1) * lines_.inner : 0);
     for (int64_t i = 0; i < n_rows; ++i, at += step) {
       const void* x = reader.read_run(at, 1, n);
       void* const results = is_direct ? static_cast<void*>(out_at(at)) : buffers.results;
-      scanner_.columns(carries, x, results, size_t(n), order_.inclusive);
+      const bool streams = is_direct && streams_ && is_stream_aligned(results);
+      scanner_.columns(carries, x, results, size_t(n), order_.inclusive, streams);
       const char* const next = in_.as<char>() + (at + step) * in_.itemsize();
       if (is_final && !is_direct) write_run(buffers, at, 1, n, next);
     }

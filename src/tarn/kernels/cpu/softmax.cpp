@@ -65,7 +65,8 @@ struct Kernels {
   TileKernel pairwise_max;
   TileKernel multiply;
   ExpRun exp_run;
-  ExpColumns exp_columns;
+  AddExpColumns add_exp_columns;
+  ScaledExpColumns scaled_exp_columns;
 };
 
 // E is the type computed in, float or double.
@@ -81,9 +82,12 @@ class Softmax {
     reduced_.collapse();
     const KernelTable& table = kernels();
     const int dtype = int(kElement);
-    kernels_ = {table.max[dtype], table.elementwise[int(ElementwiseOp::maximum)][dtype],
-                table.elementwise[int(ElementwiseOp::multiply)][dtype], table.exp_run[dtype],
-                table.exp_columns[dtype]};
+    kernels_ = {table.max[dtype],
+                table.elementwise[int(ElementwiseOp::maximum)][dtype],
+                table.elementwise[int(ElementwiseOp::multiply)][dtype],
+                table.exp_run[dtype],
+                table.add_exp_columns[dtype],
+                table.scaled_exp_columns[dtype]};
     narrow_ = table.cast[dtype][int(out.dtype.val())];
     widen_ = table.cast[dtype][int(Dtype::Val::float64)];
     streams_ = !narrow_ && out.nbytes() >= kStreamBytes;
@@ -129,8 +133,7 @@ class Softmax {
 
   bool is_line() const { return reduced_.shape.size() == 1; }
   bool has_short_rows() const {
-    return is_line() && reduced_.inner_stride(1) == 1 &&
-           (!narrow_ || reduced_.size <= kScratchRow);
+    return is_line() && reduced_.inner_stride(1) == 1 && (!narrow_ || reduced_.size <= kScratchRow);
   }
   bool goes_by_columns() const {
     return !has_short_rows() && is_line() && kept_.inner_stride(0) == 1 &&
@@ -367,7 +370,7 @@ class Softmax {
       std::fill_n(sums.group_sum, n, E(0));
       for (int64_t i = begin; i < end; ++i) {
         const void* const x = read_row(reader, unit, i);
-        kernels_.exp_columns(sums.row, x, sums.max, sums.group_sum, n);
+        kernels_.add_exp_columns(sums.group_sum, x, sums.max, n);
         if (i + kGroupRows < unit.end_row) fetch_row(unit, i + kGroupRows);
       }
       in_double(ElementwiseOp::add, sums.sum, sums.sum, widened(sums.wide, sums.group_sum, unit.n),
@@ -381,12 +384,11 @@ class Softmax {
     for (size_t i = 0; i < n; ++i) factors[i] = E(1 / sums.sum[i]);
     for (int64_t i = unit.begin_row; i < unit.end_row; ++i) {
       const void* const x = read_row(reader, unit, i);
-      // The sums are known: those that are made here go nowhere.
-      kernels_.exp_columns(sums.row, x, sums.max, sums.group_sum, n);
-      kernels_.multiply(sums.row, sums.row, factors, nullptr, n);
-      const int64_t next = unit.from + std::min(i + 1, unit.end_row - 1) * reduced_.inner_stride(0);
-      write(out_at(unit.to + i * reduced_.inner_stride(1)), sums.row, unit.n,
-            in_.as<char>() + next * in_.itemsize());
+      char* const to = out_at(unit.to + i * reduced_.inner_stride(1));
+      void* const y = narrow_ ? static_cast<void*>(sums.row) : to;
+      const bool streams = streams_ && is_stream_aligned(to);
+      kernels_.scaled_exp_columns(y, x, sums.max, factors, n, streams);
+      if (narrow_) narrow_(to, y, nullptr, nullptr, n);
     }
   }
 

@@ -67,12 +67,13 @@ TARN_FN hn::Vec<D> load_as(D d, const E* p) {
 }
 
 template <class D, class E>
-TARN_FN void store_as(D d, hn::Vec<D> v, E* p) {
+TARN_FN void store_as(D d, hn::Vec<D> v, E* p, bool stream = false) {
   if constexpr (std::is_same_v<hn::TFromD<D>, E>) {
-    hn::StoreU(v, d, p);
+    stream ? hn::Stream(v, d, p) : hn::StoreU(v, d, p);
   } else {
     const hn::Rebind<E, D> narrow;
-    hn::StoreU(hn::DemoteTo(narrow, v), narrow, p);
+    const auto narrowed = hn::DemoteTo(narrow, v);
+    stream ? hn::Stream(narrowed, narrow, p) : hn::StoreU(narrowed, narrow, p);
   }
 }
 
@@ -153,7 +154,7 @@ void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) 
 }
 
 template <class Op, class E, class A>
-void scan_columns(void* carries, const void* x, void* out, size_t n, bool inclusive) {
+void scan_columns(void* carries, const void* x, void* out, size_t n, bool inclusive, bool stream) {
   const hn::ScalableTag<A> d;
   constexpr size_t kLanes = hn::MaxLanes(d);
   A* total = static_cast<A*>(carries);
@@ -164,7 +165,7 @@ void scan_columns(void* carries, const void* x, void* out, size_t n, bool inclus
     const auto before = hn::LoadU(d, total + i);
     const auto next = Op::combine_lanes(before, load_as(d, from + i));
     hn::StoreU(next, d, total + i);
-    store_as(d, inclusive ? next : before, to + i);
+    store_as(d, inclusive ? next : before, to + i, stream);
   }
   for (; i < n; ++i) {
     const A before = total[i];

@@ -11,23 +11,37 @@ constexpr size_t kPacks = 256 / HWY_MAX_BYTES;
 template <class E>
 constexpr size_t kGroup = kPacks* Pack<E>::kLanes;
 
-// Calls f(i, from, to) for each group of packs of n elements; for the last, incomplete one on
-// padded copies, so that f is inlined once.
+// Calls f(i, y) for each group of n elements, from number i on, y being as many packs; the last,
+// incomplete one is filled up with -infinity, so that f is inlined once.
 template <class E, class F>
-TARN_FN void for_each_group(const E* x, E* out, size_t n, F f) {
+TARN_FN void for_each_group(const E* x, size_t n, F f) {
   alignas(HWY_MAX_BYTES) E padded[kGroup<E>];
   for (size_t i = 0; i < n; i += kGroup<E>) {
-    const bool is_whole = i + kGroup<E> <= n;
     const E* from = x + i;
-    E* to = out + i;
-    if (!is_whole) {
+    if (i + kGroup < E >> n) {
       unrolled<kPacks>(
           [&](auto k) { store(padded + k * Pack<E>::kLanes, Pack<E>(-__builtin_inff())); });
       std::memcpy(padded, from, (n - i) * sizeof(E));
-      from = to = padded;
+      from = padded;
     }
-    f(i, from, to);
-    if (!is_whole) std::memcpy(out + i, padded, (n - i) * sizeof(E));
+    Pack<E> y[kPacks];
+    unrolled<kPacks>([&](auto k) { y[k] = load(from + k * Pack<E>::kLanes); });
+    f(i, y);
+  }
+}
+
+// The first n elements of a group. `stream`: past the caches.
+template <class E>
+TARN_FN void store_group(E* to, const Pack<E> (&y)[kPacks], size_t n, bool stream = false) {
+  if (n < kGroup<E>) {
+    alignas(HWY_MAX_BYTES) E padded[kGroup<E>];
+    unrolled<kPacks>([&](auto k) { store(padded + k * Pack<E>::kLanes, y[k]); });
+    std::memcpy(to, padded, n * sizeof(E));
+  } else if (stream) {
+    unrolled<kPacks>(
+        [&](auto k) { hn::Stream(y[k].v, typename Pack<E>::D(), to + k * Pack<E>::kLanes); });
+  } else {
+    unrolled<kPacks>([&](auto k) { store(to + k * Pack<E>::kLanes, y[k]); });
   }
 }
 
@@ -67,40 +81,45 @@ double exp_run(void* out, const void* x, const void* max, size_t n) {
   for (size_t begin = 0; begin < n; begin += kBlock) {
     Pack<E> sums[kPacks];
     unrolled<kPacks>([&](auto k) { sums[k] = Pack<E>(0); });
-    for_each_group(
-        static_cast<const E*>(x) + begin, static_cast<E*>(out) + begin, HWY_MIN(n - begin, kBlock),
-        [&](size_t, const E* from, E* to) {
-          Pack<E> y[kPacks];
-          unrolled<kPacks>([&](auto k) { y[k] = load(from + k * Pack<E>::kLanes) - shift; });
-          exp_each(y);
-          unrolled<kPacks>([&](auto k) {
-            store(to + k * Pack<E>::kLanes, y[k]);
-            sums[k] = sums[k] + y[k];  // lanes of padding add exp(-infinity) = 0
-          });
-        });
+    const size_t block = HWY_MIN(n - begin, kBlock);
+    E* const y_block = static_cast<E*>(out) + begin;
+    for_each_group(static_cast<const E*>(x) + begin, block, [&](size_t i, Pack<E>(&y)[kPacks]) {
+      unrolled<kPacks>([&](auto k) { y[k] = y[k] - shift; });
+      exp_each(y);
+      store_group(y_block + i, y, block - i);
+      // Lanes of padding add exp(-infinity) = 0.
+      unrolled<kPacks>([&](auto k) { sums[k] = sums[k] + y[k]; });
+    });
     total += sum_of_group(sums);
   }
   return total;
 }
 
 template <class E>
-void exp_columns(void* out, const void* x, const void* max, void* sum, size_t n) {
+void add_exp_columns(void* sum, const void* x, const void* max, size_t n) {
   const E* const shifts = static_cast<const E*>(max);
   E* const sums = static_cast<E*>(sum);
-  for_each_group(static_cast<const E*>(x), static_cast<E*>(out), n,
-                 [&](size_t i, const E* from, E* to) {
-                   Pack<E> y[kPacks];
-                   unrolled<kPacks>([&](auto k) {
-                     constexpr size_t kAt = k * Pack<E>::kLanes;
-                     y[k] = load(from + kAt) - load(shifts + i + kAt);
-                   });
-                   exp_each(y);
-                   unrolled<kPacks>([&](auto k) {
-                     constexpr size_t kAt = k * Pack<E>::kLanes;
-                     store(to + kAt, y[k]);
-                     store(sums + i + kAt, load(sums + i + kAt) + y[k]);
-                   });
-                 });
+  for_each_group(static_cast<const E*>(x), n, [&](size_t i, Pack<E>(&y)[kPacks]) {
+    unrolled<kPacks>([&](auto k) { y[k] = y[k] - load(shifts + i + k * Pack<E>::kLanes); });
+    exp_each(y);
+    unrolled<kPacks>([&](auto k) {
+      E* const at = sums + i + k * Pack<E>::kLanes;
+      store(at, load(at) + y[k]);
+    });
+  });
+}
+
+template <class E>
+void scaled_exp_columns(void* out, const void* x, const void* max, const void* factor, size_t n,
+                        bool stream) {
+  const E* const shifts = static_cast<const E*>(max);
+  const E* const factors = static_cast<const E*>(factor);
+  for_each_group(static_cast<const E*>(x), n, [&](size_t i, Pack<E>(&y)[kPacks]) {
+    unrolled<kPacks>([&](auto k) { y[k] = y[k] - load(shifts + i + k * Pack<E>::kLanes); });
+    exp_each(y);
+    unrolled<kPacks>([&](auto k) { y[k] = y[k] * load(factors + i + k * Pack<E>::kLanes); });
+    store_group(static_cast<E*>(out) + i, y, n - i, stream);
+  });
 }
 
 }  // namespace
@@ -108,8 +127,10 @@ void exp_columns(void* out, const void* x, const void* max, void* sum, size_t n)
 void add_softmax_kernels(cpu::KernelTable& table) {
   table.exp_run[int(Dtype::Val::float32)] = exp_run<float>;
   table.exp_run[int(Dtype::Val::float64)] = exp_run<double>;
-  table.exp_columns[int(Dtype::Val::float32)] = exp_columns<float>;
-  table.exp_columns[int(Dtype::Val::float64)] = exp_columns<double>;
+  table.add_exp_columns[int(Dtype::Val::float32)] = add_exp_columns<float>;
+  table.add_exp_columns[int(Dtype::Val::float64)] = add_exp_columns<double>;
+  table.scaled_exp_columns[int(Dtype::Val::float32)] = scaled_exp_columns<float>;
+  table.scaled_exp_columns[int(Dtype::Val::float64)] = scaled_exp_columns<double>;
 }
 
 }  // namespace tarn::HWY_NAMESPACE
