@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 
 sem_t n_signals;
 
-// In whatever thread, those of libraries included: little is allowed here.
+// In the thread that waits for it, or in one that a library made before: little is allowed here.
 void on_signal(int) {
   const int saved = errno;
   sem_post(&n_signals);
@@ -46,6 +46,8 @@ std::stop_token stop_on_interrupt() {
     } while (Clock::now() - first < kSameSignal);
     _exit(kSomethingFailed);
   }).detach();
+  sigset_t handled;
+  sigemptyset(&handled);
   for (const int signal : {SIGINT, SIGTERM}) {
     struct sigaction action {};
     sigaction(signal, nullptr, &action);
@@ -55,7 +57,11 @@ std::stop_token stop_on_interrupt() {
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     sigaction(signal, &action, nullptr);
+    sigaddset(&handled, signal);
   }
+  // They are for the thread above, not for this one and those it will make: ThreadSanitizer keeps
+  // back the signal of a thread that is about to wait for a condition.
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
   return source.get_token();
 }
 
