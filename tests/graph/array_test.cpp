@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <list>
+#include <thread>
 
 #include "tests/contract/programs.h"
 
@@ -210,6 +211,32 @@ TEST(Array, siblings_are_the_other_outputs) {
 TEST(Array, sizes_beyond_memory_are_the_users_mistake_or_a_failure) {
   EXPECT_THROW(array({1}, {1 << 30, 1 << 30, 1 << 30}, int32), std::exception);
   EXPECT_THROW(eval(zeros({1 << 30, 1 << 20})), OutOfMemoryError);
+}
+
+class Nothing : public UnaryPrimitive {
+ public:
+  using UnaryPrimitive::UnaryPrimitive;
+  void eval_cpu(const std::vector<array>&, array&) override {}
+  void eval_gpu(const std::vector<array>&, array&) override {}
+  const char* name() const override { return "Nothing"; }
+};
+
+TEST(Array, primitive_is_that_of_the_users_operation) {
+  const auto nothing = std::make_shared<Nothing>(default_stream(Device::cpu));
+  const array x({3}, float32, nothing, {});
+  EXPECT_EQ(x.primitive_ptr(), nothing);
+  EXPECT_STREQ(x.primitive().name(), "Nothing");
+  EXPECT_THROW(exp(x).primitive(), std::invalid_argument);
+  EXPECT_THROW(array({3}, float32, std::shared_ptr<Primitive>(), {}), std::invalid_argument);
+}
+
+TEST(Array, wait_for_longer_than_a_clock_can_tell) {
+  contract::Gate gate;
+  const array x = contract::fill(1, default_stream(Device::cpu), {gate.pass()});
+  async_eval({x});
+  gate.wait_until_reached();
+  const std::jthread opening([&] { gate.open(); });
+  EXPECT_TRUE(x.wait_for(std::chrono::nanoseconds::max()));
 }
 
 }  // namespace

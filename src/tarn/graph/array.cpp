@@ -37,6 +37,7 @@ size_t checked_nbytes(const Shape& shape, Dtype dtype) {
 
 array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape shape, Dtype dtype,
                           const std::vector<array>& inputs) {
+  check(primitive != nullptr, "array", "an operation needs a primitive, got none.");
   NodePtr node(new Node(Op(kUserOperationClass, UserOperation{primitive}), primitive->stream(),
                         std::move(shape), dtype));
   node->inputs = Inputs(inputs.begin(), inputs.end());
@@ -142,7 +143,10 @@ void array::wait() const {
 }
 
 bool array::wait_for(std::chrono::nanoseconds timeout) const {
-  return tarn::wait(*this, std::chrono::steady_clock::now() + timeout);
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point now = Clock::now();
+  if (timeout > Clock::time_point::max() - now) return tarn::wait(*this, std::nullopt);
+  return tarn::wait(*this, now + timeout);
 }
 
 Event array::event() const {
@@ -154,6 +158,13 @@ Event array::event() const {
 }
 
 bool array::has_primitive() const { return &node_->op.op_class() != &kConstantClass; }
+
+std::shared_ptr<Primitive> array::primitive_ptr() const {
+  check(&node_->op.op_class() == &kUserOperationClass, "primitive",
+        "{} is no operation of the user's program, and only those have a primitive.",
+        node_->op.op_class().info.name);
+  return static_cast<const UserOperation*>(node_->op.params())->primitive;
+}
 
 std::vector<array> array::outputs() const {
   std::vector<array> all;

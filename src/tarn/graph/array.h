@@ -193,6 +193,7 @@ class array {
   std::uintptr_t id() const { return reinterpret_cast<std::uintptr_t>(&output()); }
   std::uintptr_t primitive_id() const { return reinterpret_cast<std::uintptr_t>(node_.get()); }
   bool has_primitive() const;
+  // Of what an operation of the user's program computes. Throw std::invalid_argument for others.
   Primitive& primitive() const { return *primitive_ptr(); }
   std::shared_ptr<Primitive> primitive_ptr() const;
   const Inputs& inputs() const { return graph_inputs(); }
