@@ -181,7 +181,7 @@ TEST(ContractDeathTest, contract_a15_a_failure_never_observed_is_one_line_at_exi
   auto is_one_line_naming_it = testing::ResultOf(
       [](const std::string& text) {
         return count_lines(text) == 1 && text.find("the only one") != std::string::npos &&
-               text.find("fail") != std::string::npos;
+               text.find("[fail]") != std::string::npos;
       },
       true);
   EXPECT_EXIT(
