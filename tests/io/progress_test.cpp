@@ -270,6 +270,29 @@ TEST(Progress, a_handler_may_load_and_may_close_its_tracker) {
   EXPECT_EQ(recorder.reports.size(), 2u);
 }
 
+// Who polls delivers what the reader reports meanwhile: the reader's end waits for that.
+TEST(Progress, has_been_delivered_when_a_tensor_ends) {
+  for (int round = 0; round < 500; ++round) {
+    Recorder recorder;
+    recorder.now += 1h;
+    const auto tracker = recorder.tracker();
+    TensorProgress tensor(start_file_progress("w", 1, 10, tracker), 10);
+    ReadAttempt attempt(tensor);
+    std::jthread polls;
+    std::atomic<bool> is_polling{false};
+    recorder.on_report = [&](const LoadProgress& report) {
+      is_polling = true;
+      is_polling.notify_one();
+      if (report.state == LoadState::stalled) std::this_thread::yield();
+    };
+    recorder.now += 2s;
+    polls = std::jthread([&] { tracker->poll(); });
+    is_polling.wait(false);
+    attempt.finish();
+    ASSERT_EQ(recorder.reports.back().state, LoadState::done);
+  }
+}
+
 // Threads that read, fail and retry at random: the counts of every file only grow, one handler call
 // at a time, and the last report is exact.
 TEST(Progress, holds_under_many_threads) {

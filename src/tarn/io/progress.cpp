@@ -75,6 +75,9 @@ void ProgressTracker::end_read(size_t index, LoadState state, uint64_t nbytes, s
     push_report(file, LoadState::loading);
   }
   deliver(lock);
+  // Another thread may be delivering; a thread that is inside the handler cannot wait for itself.
+  if (deliverer_ == std::this_thread::get_id()) return;
+  delivered_.wait(lock, [&] { return deliverer_ == std::thread::id(); });
 }
 
 void ProgressTracker::poll() {

@@ -47,8 +47,9 @@ struct LoadProgress : LoadCounts {  // of the file `path`
   LoadCounts all;  // of all files, or shards, that report to the same handler
 };
 
-// Called by one thread at a time, on threads that read or wait. If it throws, the loads it watches
-// are cancelled, with what it threw nested in the failure, and it is not called again.
+// Called by one thread at a time, on threads that read. By the time a tensor's array settles, the
+// handler has been told, so it must not wait for what it watches. If it throws, the loads it
+// watches are cancelled, with what it threw nested in the failure, and it is not called again.
 using LoadProgressHandler = std::function<void(const LoadProgress&)>;
 
 namespace io {
@@ -62,8 +63,8 @@ struct ProgressOptions {
 
 // Calls one handler: with 0 bytes when a file is added, then at most once per interval, and,
 // whatever the interval, when a file fails, is cancelled or is done. Thread-safe; no lock is held
-// while the handler runs, and no reader waits for it: who comes meanwhile leaves its report to be
-// delivered next. So all reports of a file have been delivered once all who read it have returned.
+// while the handler runs: who comes meanwhile leaves its report to be delivered next and reads on.
+// Only the end of a tensor waits until what has been reported is delivered.
 class ProgressTracker {
  public:
   explicit ProgressTracker(LoadProgressHandler handler, ProgressOptions options = {});
