@@ -125,6 +125,14 @@ TEST(Contract, contract_p15_a_task_may_evaluate_on_its_own_stream) {
   EXPECT_EQ(seen, 2);
 }
 
+TEST(Contract, contract_p15_work_that_would_wait_for_itself_fails) {
+  const Stream s = cpu_stream();
+  array a = operation("drains itself", s, {}, [=](auto&, auto&) { synchronize(s); });
+  EXPECT_THAT(root_of([&] { a.eval(); }), testing::HasSubstr("synchronize"));
+  EXPECT_THROW(synchronize(s), EvalError);  // that failure is the stream's, too
+  synchronize(s);
+}
+
 TEST(Contract, contract_p15_a_callback_may_evaluate_on_the_stream_that_settled_its_array) {
   Stream s = cpu_stream();
   for (bool on_a_worker : {true, false}) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+#include <numeric>
 #include <sstream>
 #include <system_error>
 #include <thread>
@@ -86,6 +88,63 @@ TEST(Contract, contract_p01_an_operation_that_leaves_an_output_unwritten_fails) 
   EXPECT_THROW(eval(outputs), EvalError);
   EXPECT_EQ(outputs[0].status(), array::Status::failed);
   EXPECT_EQ(outputs[1].status(), array::Status::failed);
+}
+
+TEST(Contract, contract_p01_an_output_shows_no_bytes_beyond_its_buffer) {
+  const Stream s = cpu_stream();
+  const array small = fill(1, s);  // 3 elements
+  const struct {
+    const char* mistake;
+    Operation::Body body;
+  } cases[] = {
+      {"too small", [](auto&, auto& out) { out[0].set_data(allocator::malloc(2048)); }},
+      {"no buffer", [](auto&, auto& out) { out[0].set_data(allocator::Buffer(nullptr)); }},
+      {"strides leave it",
+       [](auto&, auto& out) {
+         out[0].set_data(allocator::malloc(4096), 1024, {2}, {}, allocator::free);
+       }},
+      {"strides lead in front of it",
+       [](auto&, auto& out) {
+         out[0].set_data(allocator::malloc(4096), 1024, {-1}, {}, 1022, allocator::free);
+       }},
+      {"offset",
+       [](auto&, auto& out) {
+         out[0].set_data(allocator::malloc(4096), 1024, {1}, {}, 1024, allocator::free);
+       }},
+      {"strides of another shape",
+       [](auto&, auto& out) {
+         out[0].set_data(allocator::malloc(4096), 1024, {1024, 1}, {}, allocator::free);
+       }},
+      {"a smaller input", [](auto& in, auto& out) { out[0].copy_shared_buffer(in[0]); }},
+      {"a part of a smaller input",
+       [](auto& in, auto& out) { out[0].copy_shared_buffer(in[0], {1}, {}, 1024, 0); }},
+      {"strides without end",
+       [](auto& in, auto& out) {
+         out[0].copy_shared_buffer(in[0], {std::numeric_limits<int64_t>::max()}, {}, 1024, 0);
+       }},
+  };
+  for (const auto& [mistake, body] : cases) {
+    SCOPED_TRACE(mistake);
+    array a = operation("careless", s, {small}, body, {1024});
+    EXPECT_THROW(sum(a).eval(), EvalError);
+    ASSERT_EQ(a.status(), array::Status::failed);
+    EXPECT_EQ(a.failure()->op, "careless");
+    EXPECT_THROW(a.data<float>(), EvalError);
+  }
+  EXPECT_THROW(array(allocator::malloc(2048), {1024}, float32), std::invalid_argument);
+}
+
+TEST(Contract, contract_p01_an_output_is_described_by_its_strides) {
+  const Stream s = cpu_stream();
+  array a = operation("reversed", s, {}, [](auto&, auto& out) {
+    out[0].set_data(allocator::malloc(12), 99, {-1}, {true, true, true}, 2, allocator::free);
+    float* last = out[0].template data<float>();
+    std::iota(last - 2, last + 1, 1.0f);
+  });
+  eval(a);
+  EXPECT_EQ(a.data_size(), 3u);
+  EXPECT_FALSE(a.flags().row_contiguous);
+  EXPECT_TRUE(array_equal(a, array({3.0f, 2.0f, 1.0f})).item<bool>());
 }
 
 // --- P2 ---

@@ -16,6 +16,19 @@ std::vector<T> values_of(array a) {
   return std::vector<T>(a.data<T>(), a.data<T>() + a.size());
 }
 
+TEST(Array, owners_of_bytes_compare_and_count) {
+  array a({1.0f, 2.0f, 3.0f, 4.0f});
+  array b = reshape(a, {2, 2});
+  array c = a + 1.0f;
+  EXPECT_EQ(b.data_shared_ptr(), nullptr);
+  EXPECT_EQ(a.data_shared_ptr().use_count(), 1u);
+  eval(b, c);
+  EXPECT_EQ(a.data_shared_ptr(), b.data_shared_ptr());
+  EXPECT_NE(a.data_shared_ptr(), c.data_shared_ptr());
+  EXPECT_EQ(a.data_shared_ptr().use_count(), 2u);
+  EXPECT_EQ(b.data_shared_ptr()->buffer.ptr(), a.buffer().ptr());
+}
+
 TEST(Array, scalars_take_the_dtype_of_their_type_but_double) {
   EXPECT_EQ(array(1.0).dtype(), float32);
   EXPECT_EQ(array(1).dtype(), int32);

@@ -143,6 +143,15 @@ std::optional<Strides> try_reshape(const Layout& layout, const Shape& shape) {
   return strides;
 }
 
+Reach reach(const Shape& shape, const Strides& strides) {
+  Reach reach{0, 0};
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const __int128 last = __int128{strides[i]} * (shape[i] - 1);
+    (last < 0 ? reach.lowest : reach.highest) += last;
+  }
+  return reach;
+}
+
 Density density(const Shape& shape, const Strides& strides) {
   const size_t ndim = shape.size();
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return {{true, true, true}, 0};

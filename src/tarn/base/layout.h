@@ -89,6 +89,14 @@ struct Density {
 };
 Density density(const Shape& shape, const Strides& strides);
 
+// The lowest and the highest element that are used, counted from the first; wide enough for any
+// strides. Requires: an array with elements.
+struct Reach {
+  __int128 lowest;
+  __int128 highest;
+};
+Reach reach(const Shape& shape, const Strides& strides);
+
 // Joins neighbouring axes that all operands walk with one stride and drops axes of size one, in
 // place: the loops over what remains are the fewest. A single element leaves no axis, an array
 // without elements one axis of size zero. Requires: every operand has as many strides as the shape

@@ -26,6 +26,23 @@ ArrayData row_major_data(const Shape& shape, BufferRef buffer) {
   return {std::move(buffer), row_major_strides(shape), 0, size, {true, true, is_line || size <= 1}};
 }
 
+// Of an output that the user's code gives its bytes. Throws std::invalid_argument if elements would
+// lie outside of them: nobody is to be shown bytes of something else.
+ArrayData strided_data(const array& a, BufferRef buffer, Strides strides, int64_t offset,
+                       const char* op) {
+  check(strides.size() == a.ndim(), op, "{} strides for shape {}.", strides.size(), a.shape());
+  if (a.size() > 0) {
+    const auto [lowest, highest] = reach(a.shape(), strides);
+    const auto itemsize = __int128(a.itemsize());
+    check(offset + lowest * itemsize >= 0 &&
+              offset + (highest + 1) * itemsize <= __int128(buffer.size()),
+          op, "shape {} of {} with strides {} from byte {} on leaves a buffer of {} bytes.",
+          a.shape(), a.dtype(), strides, offset, buffer.size());
+  }
+  const Density dense = density(a.shape(), strides);
+  return {std::move(buffer), std::move(strides), offset, dense.data_size, dense.flags};
+}
+
 size_t checked_nbytes(const Shape& shape, Dtype dtype) {
   size_t nbytes;
   if (__builtin_mul_overflow(size_t(size_of_shape(shape)), size_t(dtype.size()), &nbytes)) {
@@ -88,7 +105,11 @@ array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void
 }
 
 array::array(allocator::Buffer data, Shape shape, Dtype dtype, Deleter deleter) : index_(0) {
-  ArrayData adopted = row_major_data(shape, BufferRef::adopt(data, std::move(deleter)));
+  BufferRef buffer = BufferRef::adopt(data, std::move(deleter));
+  check_dims(shape, "array");
+  check(buffer.size() >= checked_nbytes(shape, dtype), "array",
+        "shape {} of {} does not fit into a buffer of {} bytes.", shape, dtype, buffer.size());
+  ArrayData adopted = row_major_data(shape, std::move(buffer));
   node_ = NodePtr(new Node(std::move(shape), dtype, std::move(adopted)));
 }
 
@@ -214,7 +235,8 @@ void array::check_count(size_t count) const {
 }
 
 void array::set_data(allocator::Buffer buffer, Deleter d) {
-  output().data = row_major_data(shape(), BufferRef::adopt(buffer, std::move(d)));
+  output().data = strided_data(*this, BufferRef::adopt(buffer, std::move(d)),
+                               row_major_strides(shape()), 0, "set_data");
 }
 
 void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides, Flags flags,
@@ -222,19 +244,26 @@ void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides
   set_data(buffer, data_size, std::move(strides), flags, 0, std::move(d));
 }
 
-void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides, Flags flags,
-                     int64_t offset, Deleter d) {
-  output().data = {BufferRef::adopt(buffer, std::move(d)), std::move(strides),
-                   offset * int64_t(itemsize()), int64_t(data_size), flags};
+void array::set_data(allocator::Buffer buffer, size_t, Strides strides, Flags, int64_t offset,
+                     Deleter d) {
+  output().data = strided_data(*this, BufferRef::adopt(buffer, std::move(d)), std::move(strides),
+                               offset * int64_t(itemsize()), "set_data");
 }
 
-void array::copy_shared_buffer(const array& other, const Strides& strides, Flags flags,
-                               size_t data_size, int64_t offset) {
+void array::copy_shared_buffer(const array& other, const Strides& strides, Flags, size_t,
+                               int64_t offset) {
   const ArrayData& shared = other.data_ready();
-  output().data = {shared.buffer, strides, shared.offset + offset * int64_t(other.itemsize()),
-                   int64_t(data_size), flags};
+  output().data = strided_data(*this, shared.buffer, strides,
+                               shared.offset + offset * int64_t(itemsize()), "copy_shared_buffer");
 }
 
-void array::copy_shared_buffer(const array& other) { output().data = other.data_ready(); }
+void array::copy_shared_buffer(const array& other) {
+  copy_shared_buffer(other, other.strides(), other.flags(), other.data_size());
+}
+
+const BufferRef& array::data_shared_ptr() const {
+  static const BufferRef none;
+  return node_->outcome.is_value() || node_->under_construction ? output().data.buffer : none;
+}
 
 }  // namespace tarn

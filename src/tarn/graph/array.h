@@ -75,7 +75,8 @@ class array {
   explicit array(std::initializer_list<T> data, Shape shape, Dtype dtype = TypeToDtype<T>());
 
   // Uses the caller's memory, without a copy: row-major elements of `dtype`. `deleter` is called
-  // with it exactly once, when the last user is gone.
+  // with it exactly once, when the last user is gone. Throws std::invalid_argument for a buffer
+  // that is too small.
   explicit array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter);
   explicit array(allocator::Buffer data, Shape shape, Dtype dtype,
                  Deleter deleter = allocator::free);
@@ -166,6 +167,9 @@ class array {
   allocator::Buffer& buffer();
   const allocator::Buffer& buffer() const;
   size_t buffer_size() const;
+  // The owner of the bytes, to compare and to count; of nothing while there are none.
+  using Data = BufferRef::Data;
+  const BufferRef& data_shared_ptr() const;
 
   enum class Status {
     unscheduled,  // nobody asked for it, or only as a part of something else
@@ -210,7 +214,9 @@ class array {
   void overwrite_descriptor(const array& other) { *this = other; }
   static array unsafe_weak_copy(const array& other) { return other; }
 
-  // For eval_cpu of user primitives: give an output its bytes.
+  // For eval_cpu of user primitives: give an output its bytes. `offset` is in elements. The data
+  // size and the flags are those that follow from the strides, whatever is passed. Throw
+  // std::invalid_argument if an element would lie outside of the buffer.
   void set_data(allocator::Buffer buffer, Deleter d = allocator::free);
   void set_data(allocator::Buffer buffer, size_t data_size, Strides strides, Flags flags,
                 Deleter d);

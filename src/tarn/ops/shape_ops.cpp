@@ -114,13 +114,8 @@ array as_strided(array a, Shape shape, Strides strides, size_t offset, StreamOrD
         shape);
   for (ShapeElem dim : shape) check(dim >= 0, "as_strided", "negative dimension in {}.", shape);
   if (size_of_shape(shape) == 0) return zeros(shape, a.dtype(), s);
-  // Wide enough for any strides and dimensions.
-  __int128 lowest = offset, highest = offset;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    __int128 reach = __int128{strides[i]} * (shape[i] - 1);
-    (reach < 0 ? lowest : highest) += reach;
-  }
-  check(lowest >= 0 && highest < __int128{a.size()}, "as_strided",
+  const auto [lowest, highest] = reach(shape, strides);
+  check(offset + lowest >= 0 && offset + highest < __int128{a.size()}, "as_strided",
         "shape {} with strides {} from element {} on leaves an array of {} elements.", shape,
         strides, offset, a.size());
   return shape_node(ops::AsStrided{{shape, std::move(strides), int64_t(offset)}}, a, shape, s);

@@ -15,8 +15,13 @@ namespace tarn {
 // distinct threads; a single owner is not thread-safe.
 class BufferRef {
  public:
+  // What MLX's owner points to.
+  struct Data {
+    allocator::Buffer buffer;
+  };
+
   // Owns nothing: data() is null, size() and capacity() are 0.
-  BufferRef() noexcept : buffer_(nullptr) {}
+  BufferRef(std::nullptr_t = nullptr) noexcept : owned_{allocator::Buffer(nullptr)} {}
 
   // At least `nbytes` uninitialised bytes, aligned to kBufferAlignment. Throws OutOfMemory.
   static BufferRef allocate(size_t nbytes);
@@ -33,23 +38,23 @@ class BufferRef {
   // dropped.
   static BufferRef wrap(void* data, size_t nbytes, std::function<void(void*)> deleter);
 
-  BufferRef(const BufferRef& other) noexcept : buffer_(other.buffer_) {
+  BufferRef(const BufferRef& other) noexcept : owned_(other.owned_) {
     if (*this) block()->owners.fetch_add(1, std::memory_order_relaxed);
   }
   BufferRef(BufferRef&& other) noexcept
-      : buffer_(std::exchange(other.buffer_, allocator::Buffer(nullptr))) {}
+      : owned_(std::exchange(other.owned_, Data{allocator::Buffer(nullptr)})) {}
   BufferRef& operator=(BufferRef other) noexcept {
     swap(other);
     return *this;
   }
   ~BufferRef() { reset(); }
 
-  void swap(BufferRef& other) noexcept { std::swap(buffer_, other.buffer_); }
+  void swap(BufferRef& other) noexcept { std::swap(owned_, other.owned_); }
 
   void reset() noexcept {
     if (!*this) return;
     Block* block = this->block();
-    buffer_ = allocator::Buffer(nullptr);
+    owned_.buffer = allocator::Buffer(nullptr);
     // A sole owner needs no atomic subtraction: nobody else is left who could copy.
     if (block->owners.load(std::memory_order_acquire) == 1 ||
         block->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -57,9 +62,9 @@ class BufferRef {
     }
   }
 
-  explicit operator bool() const noexcept { return buffer_.ptr() != nullptr; }
+  explicit operator bool() const noexcept { return owned_.buffer.ptr() != nullptr; }
   friend bool operator==(const BufferRef& a, const BufferRef& b) noexcept {
-    return a.buffer_.ptr() == b.buffer_.ptr();
+    return a.owned_.buffer.ptr() == b.owned_.buffer.ptr();
   }
 
   std::byte* data() const noexcept { return *this ? block()->data : nullptr; }
@@ -78,14 +83,17 @@ class BufferRef {
   }
 
   // The handle for code written for MLX; ownership stays here.
-  allocator::Buffer& buffer() noexcept { return buffer_; }
-  const allocator::Buffer& buffer() const noexcept { return buffer_; }
+  allocator::Buffer& buffer() noexcept { return owned_.buffer; }
+  const allocator::Buffer& buffer() const noexcept { return owned_.buffer; }
+  const Data* operator->() const noexcept { return &owned_; }
 
  private:
-  explicit BufferRef(allocator::Buffer buffer) noexcept : buffer_(buffer) {}
-  Block* block() const noexcept { return static_cast<Block*>(const_cast<void*>(buffer_.ptr())); }
+  explicit BufferRef(allocator::Buffer buffer) noexcept : owned_{buffer} {}
+  Block* block() const noexcept {
+    return static_cast<Block*>(const_cast<void*>(owned_.buffer.ptr()));
+  }
 
-  allocator::Buffer buffer_;
+  Data owned_;
 };
 
 }  // namespace tarn

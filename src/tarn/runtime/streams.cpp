@@ -9,7 +9,9 @@
 #include <optional>
 #include <stdexcept>
 
+#include "tarn/base/error.h"
 #include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/running_queue.h"
 #include "tarn/runtime/runtime.h"
 
 namespace tarn {
@@ -140,6 +142,8 @@ void clear_streams() {
 
 void synchronize(Stream stream) {
   StreamState& state = Runtime::instance().stream(stream);
+  check<std::runtime_error>(!RunningQueue::is(&state.queue), "synchronize",
+                            "work on stream {} cannot wait for its own end.", stream.index);
   mark(state.queue)->wait();
   std::vector<FailurePtr> failures = state.failures.take();
   if (!failures.empty()) throw_failure(failures.front(), {}, std::span(failures).subspan(1));

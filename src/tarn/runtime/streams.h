@@ -55,7 +55,8 @@ void clear_streams();
 
 // Waits until all that was enqueued on `stream` is done. Then throws the failure with the lowest
 // creation number of those that happened on the stream since its last synchronize; cancelled work
-// is none. Clears no array.
+// is none. Clears no array. Throws std::runtime_error, at once, inside of work on `stream`, which
+// would wait for itself.
 void synchronize(Stream stream);
 void synchronize(ThreadLocalStream stream);
 // The calling thread's default stream on the default device.
