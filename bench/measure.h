@@ -27,9 +27,10 @@ inline double seconds_of(const Work& work) {
 // The same with all threads awake: on a machine that saves power, those that slept since the last
 // work may join in only after milliseconds. Long work is done once.
 inline double seconds_when_awake(const Work& work) {
-  constexpr double kLong = 0.1;
-  const double seconds = seconds_of(work);
-  return seconds < kLong ? seconds_of(work) : seconds;
+  constexpr double kAwake = 0.01, kLong = 0.1;
+  double spent = 0;
+  while (spent < kAwake) spent += seconds_of(work);
+  return spent < kLong ? seconds_of(work) : spent;
 }
 
 inline double median(std::vector<double> values) {

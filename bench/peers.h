@@ -1,22 +1,30 @@
 // Other frameworks doing the same work: bench/peers.py in a process of its own, told when to run.
 #pragma once
 
+#include <dlfcn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
 #include <system_error>
-#include <thread>
 
 namespace tarn::bench {
 
-// Not thread-safe.
+// Ends the threads of this process's OpenBLAS, which makes new ones when it needs them. Requires:
+// nothing is being multiplied.
+inline void stop_blas_threads() {
+  void* const shutdown = dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
+  if (shutdown != nullptr) reinterpret_cast<int (*)()>(shutdown)();
+}
+
+// Whoever is measured has the machine alone: the threads of OpenMP and OpenBLAS, which wait for
+// more work at full speed for a tenth of a second, are stopped with their process. Not thread-safe.
 class Peers {
  public:
   // Starts `script`. Throws std::system_error.
@@ -27,6 +35,7 @@ class Peers {
     process_ = fork();
     if (process_ < 0) throw_error("fork");
     if (process_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       dup2(to_child[0], STDIN_FILENO);
       dup2(from_child[1], STDOUT_FILENO);
       for (int end : {to_child[0], to_child[1], from_child[0], from_child[1]}) close(end);
@@ -39,6 +48,7 @@ class Peers {
     answers_ = fdopen(from_child[0], "r");
   }
   ~Peers() {
+    kill(process_, SIGCONT);
     std::fclose(requests_);
     std::fclose(answers_);
     waitpid(process_, nullptr, 0);
@@ -49,12 +59,14 @@ class Peers {
   // Seconds of one call of the row's work; nothing if the framework does not know it, or is not
   // installed.
   std::optional<double> seconds(const char* framework, const char* row) {
+    stop_blas_threads();
+    kill(process_, SIGCONT);
     std::fprintf(requests_, "%s %s\n", framework, row);
     std::fflush(requests_);
     char answer[64];
-    if (std::fgets(answer, sizeof answer, answers_) == nullptr) return std::nullopt;
-    // OpenMP's threads wait for more work at full speed for a while: not while others are measured.
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const bool is_answered = std::fgets(answer, sizeof answer, answers_) != nullptr;
+    kill(process_, SIGSTOP);
+    if (!is_answered) return std::nullopt;
     char* end;
     const double seconds = std::strtod(answer, &end);
     return end == answer ? std::nullopt : std::optional(seconds);

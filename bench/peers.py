@@ -242,9 +242,11 @@ def seconds_of(work, data):
 
 def seconds_when_awake(work, data):
     """As in measure.h."""
-    LONG = 0.1
-    seconds = seconds_of(work, data)
-    return seconds_of(work, data) if seconds < LONG else seconds
+    AWAKE, LONG = 0.01, 0.1
+    spent = 0
+    while spent < AWAKE:
+        spent += seconds_of(work, data)
+    return seconds_of(work, data) if spent < LONG else spent
 
 
 def main():

@@ -303,14 +303,16 @@ void compare_exponentials(const KernelTable& table, std::mt19937& random) {
     EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
                         widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
     for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
-    table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), n);
-    widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), n);
+    table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), nullptr, n);
+    widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), nullptr, n);
     const std::vector<T> factor = random_elements<T>(random, padded, {-30, 3});
     const cpu::Scratch streamed = heap_scratch(int64_t(n * sizeof(T)));
-    table.scaled_exp_columns[dtype](got.data(), x.data(), max.data(), factor.data(), n, false);
-    table.scaled_exp_columns[dtype](streamed.get(), x.data(), max.data(), factor.data(), n, true);
-    widest().scaled_exp_columns[dtype](expected.data(), x.data(), max.data(), factor.data(), n,
-                                       false);
+    const auto scaled = [&](const KernelTable& of, void* out, bool stream) {
+      of.scaled_exp_columns[dtype](out, x.data(), max.data(), factor.data(), nullptr, n, stream);
+    };
+    scaled(table, got.data(), false);
+    scaled(table, streamed.get(), true);
+    scaled(widest(), expected.data(), false);
     for (size_t i = 0; i < n; ++i) {
       EXPECT_TRUE(is_same(got[i], expected[i]) && is_same(got_sums[i], expected_sums[i])) << x[i];
       EXPECT_TRUE(is_same(static_cast<const T*>(streamed.get())[i], expected[i])) << x[i];

@@ -56,11 +56,13 @@ using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32
 // the maximum, nor below.
 using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
 // The same for columns, of which `max`, `sum` and `factor` are padded to a multiple of 256 bytes:
-// sum[i] += exp(x[i] - max[i]);
-using AddExpColumns = void (*)(void* sum, const void* x, const void* max, size_t n);
-// out[i] = exp(x[i] - max[i]) * factor[i]. `stream` as in TileKernel.
+// sum[i] += exp(x[i] - max[i]). Meanwhile n elements from `next` on, which may be anywhere, are
+// fetched.
+using AddExpColumns = void (*)(void* sum, const void* x, const void* max, const void* next,
+                               size_t n);
+// out[i] = exp(x[i] - max[i]) * factor[i]. `next` as above, `stream` as in TileKernel.
 using ScaledExpColumns = void (*)(void* out, const void* x, const void* max, const void* factor,
-                                  size_t n, bool stream);
+                                  const void* next, size_t n, bool stream);
 
 // As memcpy, with stores that bypass the caches: other threads may see them late unless
 // stream_fence() follows. Meanwhile as many bytes from each ahead[i] on, which may be anywhere, are

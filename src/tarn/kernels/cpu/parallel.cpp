@@ -1,5 +1,6 @@
 #include "tarn/kernels/cpu/parallel.h"
 
+#include <sched.h>
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 
@@ -28,6 +29,18 @@ namespace {
 constexpr std::chrono::microseconds kWorthThreads{100};
 // With more threads than that, several begin in one section.
 constexpr int kMostSections = 64;
+
+// Moves the calling thread to another processor than `taken`, if it is there and may. A thread that
+// is woken often lands on the processor of the one that woke it, and then the two take turns.
+void make_way(int taken) noexcept {
+  if (taken < 0 || sched_getcpu() != taken) return;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(size_t(taken), &others);
+  sched_setaffinity(0, sizeof others, &others);
+  sched_setaffinity(0, sizeof allowed, &allowed);
+}
 
 // Calls call(i) for about n numbers i from 0 on, on several threads at once, and at least for 0.
 template <class F>
@@ -93,7 +106,10 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   RangeSections rest(begin, size, grain, {room, size_t(n_sections)});
   std::atomic_flag has_failed;
   std::exception_ptr failure;
+  const std::thread::id caller = std::this_thread::get_id();
+  const int processor = sched_getcpu();
   const auto call_caught = [&](int i) {
+    if (std::this_thread::get_id() != caller) make_way(processor);
     try {
       RangeQueue queue(rest, size_t(i));
       call(body, queue);

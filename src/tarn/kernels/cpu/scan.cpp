@@ -120,12 +120,12 @@ TileKernel pairwise_kernel() {
 
 // A ScanColumns of any type.
 template <ScanOp kOp, class T>
-void scan_columns_each(void* carries, const void* x, void* out, size_t n, bool inclusive,
-                       bool stream) {
+void scan_columns_each(void* carries, const void* x, void* out, const void* next, size_t n,
+                       bool inclusive, bool stream) {
   if (const TileKernel pairwise = pairwise_kernel<kOp, T>(); inclusive && pairwise) {
     pairwise(carries, carries, x, nullptr, n);
     const size_t nbytes = n * sizeof(T);
-    stream ? stream_copy(out, carries, nbytes, nullptr) : void(std::memcpy(out, carries, nbytes));
+    stream ? stream_copy(out, carries, nbytes, next) : void(std::memcpy(out, carries, nbytes));
     return;
   }
   T* totals = static_cast<T*>(carries);
@@ -289,26 +289,30 @@ class Scan {
   void for_each_unit(bool is_final) const {
     const int64_t width = by_columns_ ? columns_of_unit() : 1;
     const int64_t n_pieces = ceil_div(lines_.inner, width);
-    parallel_ranges(
-        lines_.outer * n_chunks_ * n_pieces,
-        std::max<int64_t>(1, kElementsPerRange / (chunk_ * width)), [&](RangeQueue& queue) {
-          BlockReader reader(in_, scanner_.element);
-          Buffers buffers;
-          for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
-            for (int64_t unit = range.begin; unit < range.end; ++unit) {
-              const int64_t column = unit % n_pieces * width;
-              const int64_t chunk = unit / n_pieces % n_chunks_;
-              const int64_t outer = unit / n_pieces / n_chunks_;
-              const int64_t n_columns = std::min(width, lines_.inner - column);
-              if (by_columns_) {
-                scan_columns(reader, buffers, outer, chunk, column, n_columns, is_final);
-              } else {
-                scan_line(reader, buffers, outer, chunk, column, is_final);
-              }
-            }
-          }
-          if (streams_) stream_fence();
-        });
+    const auto on_threads = [&](int64_t size, int64_t grain, auto body) {
+      // Too few to try one of them alone first.
+      size < kFewLines ? parallel_large_ranges(size, grain, body)
+                       : parallel_ranges(size, grain, body);
+    };
+    on_threads(lines_.outer * n_chunks_ * n_pieces,
+               std::max<int64_t>(1, kElementsPerRange / (chunk_ * width)), [&](RangeQueue& queue) {
+                 BlockReader reader(in_, scanner_.element);
+                 Buffers buffers;
+                 for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
+                   for (int64_t unit = range.begin; unit < range.end; ++unit) {
+                     const int64_t column = unit % n_pieces * width;
+                     const int64_t chunk = unit / n_pieces % n_chunks_;
+                     const int64_t outer = unit / n_pieces / n_chunks_;
+                     const int64_t n_columns = std::min(width, lines_.inner - column);
+                     if (by_columns_) {
+                       scan_columns(reader, buffers, outer, chunk, column, n_columns, is_final);
+                     } else {
+                       scan_line(reader, buffers, outer, chunk, column, is_final);
+                     }
+                   }
+                 }
+                 if (streams_) stream_fence();
+               });
   }
 
   // A thread's share, where that is not too little: pieces of rows are the faster the longer.
@@ -360,6 +364,7 @@ class Scan {
     void* const carries = carries_of(buffers, outer, chunk, column, n);
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n_rows = rows_of(chunk);
+    const bool is_in_place = reader.reads_in_place(1);
     const bool is_direct = is_final && !narrow_;
     const int64_t step = order_.reverse ? -lines_.inner : lines_.inner;
     int64_t at = first + (order_.reverse ? (n_rows - 1) * lines_.inner : 0);
@@ -367,8 +372,9 @@ class Scan {
       const void* x = reader.read_run(at, 1, n);
       void* const results = is_direct ? static_cast<void*>(out_at(at)) : buffers.results;
       const bool streams = is_direct && streams_ && is_stream_aligned(results);
-      scanner_.columns(carries, x, results, size_t(n), order_.inclusive, streams);
-      const char* const next = in_.as<char>() + (at + step) * in_.itemsize();
+      const char* const next = in_.as<char>() + (i + 1 < n_rows ? at + step : at) * in_.itemsize();
+      scanner_.columns(carries, x, results, is_in_place ? next : x, size_t(n), order_.inclusive,
+                       streams);
       if (is_final && !is_direct) write_run(buffers, at, 1, n, next);
     }
   }

@@ -13,10 +13,11 @@ namespace tarn::cpu {
 // them), and updates the carry. `out` may be `x`.
 using ScanRun = void (*)(void* carry, const void* x, void* out, size_t n, ScanOrder order);
 
-// One step of n neighbouring scans, each with a carry of its own. `out` may be `x`. `stream`: with
-// stores that bypass the caches, see TileKernel; `out` is aligned to kStreamAlignment then.
-using ScanColumns = void (*)(void* carries, const void* x, void* out, size_t n, bool inclusive,
-                             bool stream);
+// One step of n neighbouring scans, each with a carry of its own. `out` may be `x`. `next`: what
+// will be x in the next step, which is fetched meanwhile. `stream`: with stores that bypass the
+// caches, see TileKernel; `out` is aligned to kStreamAlignment then.
+using ScanColumns = void (*)(void* carries, const void* x, void* out, const void* next, size_t n,
+                             bool inclusive, bool stream);
 
 struct ScanKernels {
   // Of float and double, by operation; the carry of cumprod and cumsum is a double, that of cummax

@@ -30,7 +30,7 @@ constexpr int64_t kMostAtOnce = kBlock;
 constexpr int64_t kFewestAtOnce = 256;
 // Rows whose exponentials are added up before they are added to the sum of the others: few enough
 // that they are still close when their largest elements are known.
-constexpr int64_t kGroupRows = 32;
+constexpr int64_t kGroupRows = 16;
 // Where there are few columns their rows are shared out, too, in parts.
 constexpr int64_t kMinPartRows = 128;
 constexpr int64_t kEnoughUnits = 32;
@@ -347,12 +347,12 @@ class Softmax {
     return reader.read_run(unit.from + row * reduced_.inner_stride(0), 1, unit.n);
   }
 
-  // Prefetches a row of the next group: looking for maxima takes too little time to hide the
-  // latency of memory.
-  void fetch_row(const ColumnUnit& unit, int64_t row) const {
-    const char* const x =
-        in_.as<char>() + (unit.from + row * reduced_.inner_stride(0)) * in_.itemsize();
-    for (int64_t i = 0; i < unit.n * in_.itemsize(); i += 64) __builtin_prefetch(x + i, 0, 2);
+  // What to fetch while row number `row`, which is at x, is worked on: row number `later`, if the
+  // unit has it.
+  const void* next_row(const BlockReader& reader, const ColumnUnit& unit, const void* x,
+                       int64_t row, int64_t later) const {
+    if (later >= unit.end_row || !reader.reads_in_place(1)) return x;
+    return static_cast<const E*>(x) + (later - row) * reduced_.inner_stride(0);
   }
 
   // The sums of the unit's rows.
@@ -370,8 +370,9 @@ class Softmax {
       std::fill_n(sums.group_sum, n, E(0));
       for (int64_t i = begin; i < end; ++i) {
         const void* const x = read_row(reader, unit, i);
-        kernels_.add_exp_columns(sums.group_sum, x, sums.max, n);
-        if (i + kGroupRows < unit.end_row) fetch_row(unit, i + kGroupRows);
+        // Of the next group: looking for maxima takes too little time.
+        const void* const next = next_row(reader, unit, x, i, i + kGroupRows);
+        kernels_.add_exp_columns(sums.group_sum, x, sums.max, next, n);
       }
       in_double(ElementwiseOp::add, sums.sum, sums.sum, widened(sums.wide, sums.group_sum, unit.n),
                 unit.n);
@@ -387,7 +388,8 @@ class Softmax {
       char* const to = out_at(unit.to + i * reduced_.inner_stride(1));
       void* const y = narrow_ ? static_cast<void*>(sums.row) : to;
       const bool streams = streams_ && is_stream_aligned(to);
-      kernels_.scaled_exp_columns(y, x, sums.max, factors, n, streams);
+      const void* const next = next_row(reader, unit, x, i, i + 1);
+      kernels_.scaled_exp_columns(y, x, sums.max, factors, next, n, streams);
       if (narrow_) narrow_(to, y, nullptr, nullptr, n);
     }
   }

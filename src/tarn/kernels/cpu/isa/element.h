@@ -112,8 +112,9 @@ TARN_FN Mask<E> load_mask(const bool* p) {
 // is left around them, which optimisers do not promise.
 template <size_t kN, class F>
 TARN_FN void unrolled(F f) {
-  [&]<size_t... kI>(std::index_sequence<kI...>) { (f(std::integral_constant<size_t, kI>{}), ...); }
-  (std::make_index_sequence<kN>{});
+  [&]<size_t... kI>(std::index_sequence<kI...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<size_t, kI>{}), ...);
+  }(std::make_index_sequence<kN>{});
 }
 
 // At most one pack's bytes. A call of memcpy would cost more than all the rest of a short tail.

@@ -66,14 +66,15 @@ TARN_FN hn::Vec<D> load_as(D d, const E* p) {
   }
 }
 
-template <class D, class E>
-TARN_FN void store_as(D d, hn::Vec<D> v, E* p, bool stream = false) {
-  if constexpr (std::is_same_v<hn::TFromD<D>, E>) {
-    stream ? hn::Stream(v, d, p) : hn::StoreU(v, d, p);
-  } else {
+template <bool kStream = false, class D, class E>
+TARN_FN void store_as(D d, hn::Vec<D> v, E* p) {
+  if constexpr (!std::is_same_v<hn::TFromD<D>, E>) {
     const hn::Rebind<E, D> narrow;
-    const auto narrowed = hn::DemoteTo(narrow, v);
-    stream ? hn::Stream(narrowed, narrow, p) : hn::StoreU(narrowed, narrow, p);
+    store_as<kStream>(narrow, hn::DemoteTo(narrow, v), p);
+  } else if constexpr (kStream) {
+    hn::Stream(v, d, p);
+  } else {
+    hn::StoreU(v, d, p);
   }
 }
 
@@ -153,25 +154,37 @@ void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) 
   }
 }
 
-template <class Op, class E, class A>
-void scan_columns(void* carries, const void* x, void* out, size_t n, bool inclusive, bool stream) {
+template <class Op, class E, class A, bool kInclusive, bool kStream>
+TARN_FN void scan_columns_so(A* total, const E* from, E* to, const E* next, size_t n) {
   const hn::ScalableTag<A> d;
+  constexpr size_t kLine = 64 / sizeof(E);
   constexpr size_t kLanes = hn::MaxLanes(d);
-  A* total = static_cast<A*>(carries);
-  const E* from = static_cast<const E*>(x);
-  E* to = static_cast<E*>(out);
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const auto before = hn::LoadU(d, total + i);
-    const auto next = Op::combine_lanes(before, load_as(d, from + i));
-    hn::StoreU(next, d, total + i);
-    store_as(d, inclusive ? next : before, to + i, stream);
+  for (; i + kLine <= n; i += kLine) {
+    __builtin_prefetch(next + i, 0, 2);
+    for (size_t at = i; at < i + kLine; at += kLanes) {
+      const auto before = hn::LoadU(d, total + at);
+      const auto after = Op::combine_lanes(before, load_as(d, from + at));
+      hn::StoreU(after, d, total + at);
+      store_as<kStream>(d, kInclusive ? after : before, to + at);
+    }
   }
   for (; i < n; ++i) {
     const A before = total[i];
     total[i] = Op::combine(before, A(from[i]));
-    to[i] = E(inclusive ? total[i] : before);
+    to[i] = E(kInclusive ? total[i] : before);
   }
+}
+
+template <class Op, class E, class A>
+void scan_columns(void* carries, const void* x, void* out, const void* next, size_t n,
+                  bool inclusive, bool stream) {
+  const auto scan = inclusive ? (stream ? scan_columns_so<Op, E, A, true, true>
+                                        : scan_columns_so<Op, E, A, true, false>)
+                              : (stream ? scan_columns_so<Op, E, A, false, true>
+                                        : scan_columns_so<Op, E, A, false, false>);
+  scan(static_cast<A*>(carries), static_cast<const E*>(x), static_cast<E*>(out),
+       static_cast<const E*>(next), n);
 }
 
 // Relative to what exponentials are summed: to zero if the largest element is infinite, because

@@ -31,13 +31,13 @@ TARN_FN void for_each_group(const E* x, size_t n, F f) {
 }
 
 // The first n elements of a group. `stream`: past the caches.
-template <class E>
-TARN_FN void store_group(E* to, const Pack<E> (&y)[kPacks], size_t n, bool stream = false) {
+template <bool kStream = false, class E>
+TARN_FN void store_group(E* to, const Pack<E> (&y)[kPacks], size_t n) {
   if (n < kGroup<E>) {
     alignas(HWY_MAX_BYTES) E padded[kGroup<E>];
     unrolled<kPacks>([&](auto k) { store(padded + k * Pack<E>::kLanes, y[k]); });
     std::memcpy(to, padded, n * sizeof(E));
-  } else if (stream) {
+  } else if constexpr (kStream) {
     unrolled<kPacks>(
         [&](auto k) { hn::Stream(y[k].v, typename Pack<E>::D(), to + k * Pack<E>::kLanes); });
   } else {
@@ -95,11 +95,18 @@ double exp_run(void* out, const void* x, const void* max, size_t n) {
   return total;
 }
 
+// The lines of memory that a group takes.
 template <class E>
-void add_exp_columns(void* sum, const void* x, const void* max, size_t n) {
+TARN_FN void fetch_group(const E* from) {
+  unrolled<4>([&](auto line) { __builtin_prefetch(from + line * (64 / sizeof(E)), 0, 2); });
+}
+
+template <class E>
+void add_exp_columns(void* sum, const void* x, const void* max, const void* next, size_t n) {
   const E* const shifts = static_cast<const E*>(max);
   E* const sums = static_cast<E*>(sum);
   for_each_group(static_cast<const E*>(x), n, [&](size_t i, Pack<E>(&y)[kPacks]) {
+    fetch_group(static_cast<const E*>(next) + i);
     unrolled<kPacks>([&](auto k) { y[k] = y[k] - load(shifts + i + k * Pack<E>::kLanes); });
     exp_each(y);
     unrolled<kPacks>([&](auto k) {
@@ -109,17 +116,26 @@ void add_exp_columns(void* sum, const void* x, const void* max, size_t n) {
   });
 }
 
-template <class E>
-void scaled_exp_columns(void* out, const void* x, const void* max, const void* factor, size_t n,
-                        bool stream) {
-  const E* const shifts = static_cast<const E*>(max);
-  const E* const factors = static_cast<const E*>(factor);
-  for_each_group(static_cast<const E*>(x), n, [&](size_t i, Pack<E>(&y)[kPacks]) {
+template <class E, bool kStream>
+TARN_FN void scaled_exp_columns_so(E* out, const E* x, const E* shifts, const E* factors,
+                                   const E* next, size_t n) {
+  for_each_group(x, n, [&](size_t i, Pack<E>(&y)[kPacks]) {
+    fetch_group(next + i);
     unrolled<kPacks>([&](auto k) { y[k] = y[k] - load(shifts + i + k * Pack<E>::kLanes); });
     exp_each(y);
     unrolled<kPacks>([&](auto k) { y[k] = y[k] * load(factors + i + k * Pack<E>::kLanes); });
-    store_group(static_cast<E*>(out) + i, y, n - i, stream);
+    store_group<kStream>(out + i, y, n - i);
   });
+}
+
+template <class E>
+void scaled_exp_columns(void* out, const void* x, const void* max, const void* factor,
+                        const void* next, size_t n, bool stream) {
+  (stream ? scaled_exp_columns_so<E, true>
+          : scaled_exp_columns_so<E, false>)(static_cast<E*>(out), static_cast<const E*>(x),
+                                             static_cast<const E*>(max),
+                                             static_cast<const E*>(factor),
+                                             static_cast<const E*>(next), n);
 }
 
 }  // namespace
