@@ -23,10 +23,12 @@ bool is_selected(const std::string& name, const std::vector<std::string>& globs)
          });
 }
 
-NumberFormat format_of(const std::string& dtype) {
+std::optional<NumberFormat> format_of(const io::SafetensorsEntry& entry) {
+  const std::string& dtype = entry.dtype_name;
   if (dtype == "F8_E4M3") return NumberFormat::float8_e4m3;
   if (dtype == "F8_E5M2") return NumberFormat::float8_e5m2;
   if (dtype == "F8_E8M0") return NumberFormat::float8_e8m0;
+  if (dtype == "F8_E4M3FNUZ" || dtype == "F8_E5M2FNUZ" || entry.n_bits < 8) return std::nullopt;
   return NumberFormat::of_dtype;
 }
 
@@ -92,7 +94,8 @@ class InventoryBuilder {
         add_tensor({.file = index,
                     .dtype = entry.dtype_name,
                     .place = io::place_of(entry),
-                    .format = format_of(entry.dtype_name)});
+                    .format = format_of(entry),
+                    .failure = entry.failure ? failure_of(entry.failure) : nullptr});
       }
     } else {
       for (const std::string& name : shard.promised) {

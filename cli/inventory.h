@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct TensorRow {
   size_t file = 0;         // in Inventory::files
   std::string dtype = {};  // as the file calls it; empty if only an index knows of the tensor
   io::TensorPlace place = {};
-  NumberFormat format = NumberFormat::of_dtype;
+  // Of its numbers; none if nobody can tell what they are, and only its bytes are read.
+  std::optional<NumberFormat> format = NumberFormat::of_dtype;
   FailurePtr failure = {};  // null unless it could not be read
   TensorStats stats = {};   // once it has been read
 

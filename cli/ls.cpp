@@ -20,7 +20,7 @@ void print_text(const Inventory& inventory) {
   for (const TensorRow& row : inventory.tensors) {
     const std::string file = printable(inventory.files[row.file].path);
     if (row.is_known()) {
-      table.add({printable(row.place.name), row.dtype, shape_text(row.place.shape),
+      table.add({printable(row.place.name), printable(row.dtype), shape_text(row.place.shape),
                  bytes_text(row.place.nbytes), file});
     } else {
       table.add({printable(row.place.name), "?", "?", "?", file});

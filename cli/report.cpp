@@ -123,9 +123,10 @@ void add_stats(Json& tensor, const TensorRow& row) {
   tensor["max"] = of_numbers(stats.max);
   tensor["mean"] = of_numbers(stats.mean);
   tensor["std"] = of_numbers(standard_deviation(stats));
-  tensor["zeros"] = uint64_t(stats.zeros);
-  tensor["nan"] = uint64_t(stats.nan);
-  tensor["inf"] = uint64_t(stats.inf);
+  const auto of_counts = [&](double count) { return row.format ? Json(uint64_t(count)) : Json(); };
+  tensor["zeros"] = of_counts(stats.zeros);
+  tensor["nan"] = of_counts(stats.nan);
+  tensor["inf"] = of_counts(stats.inf);
 }
 
 void add_scan(Json& summary, const ScanResult& result) {

@@ -11,7 +11,8 @@ namespace tarn::cli {
 namespace {
 
 std::vector<std::string> cells_of(const TensorRow& row) {
-  std::vector<std::string> cells{printable(row.place.name), row.is_known() ? row.dtype : "?",
+  std::vector<std::string> cells{printable(row.place.name),
+                                 row.is_known() ? printable(row.dtype) : "?",
                                  row.is_known() ? shape_text(row.place.shape) : "?"};
   if (row.failure) {
     cells.push_back(is_end_of_run(row.failure->kind) ? "not read" : "failed");
@@ -21,7 +22,9 @@ std::vector<std::string> cells_of(const TensorRow& row) {
   for (const double number : {stats.min, stats.max, stats.mean, standard_deviation(stats)}) {
     cells.push_back(stats.finite > 0 ? number_text(number) : "-");
   }
-  for (const double count : {stats.zeros, stats.nan, stats.inf}) cells.push_back(count_text(count));
+  for (const double count : {stats.zeros, stats.nan, stats.inf}) {
+    cells.push_back(row.format ? count_text(count) : "-");
+  }
   return cells;
 }
 

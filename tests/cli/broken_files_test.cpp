@@ -105,8 +105,6 @@ TEST(BrokenFiles, none_of_them_stops_the_others) {
                                          R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})"),
       with_header("overflow.safetensors",
                   R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})"),
-      with_header("unknown_dtype.safetensors",
-                  R"({"a":{"dtype":"Q3","shape":[0],"data_offsets":[0,0]}})"),
       dir.write("no_map.index.json", "{}"),
       dir.write("outside.index.json", R"({"weight_map": {"a": "../sound.safetensors"}})"),
       "/dev/null",
@@ -124,6 +122,28 @@ TEST(BrokenFiles, none_of_them_stops_the_others) {
     EXPECT_EQ(text.status, 1);
     EXPECT_THAT(text.out, HasSubstr("1 file"));
     EXPECT_EQ(text.err, "");
+  }
+}
+
+TEST(BrokenFiles, an_unknown_dtype_fails_its_tensor_and_no_others) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors",
+                        {{"odd", "Q3\x1b", {2, 3}, "12345"}, float_tensor("sound", {1, 2})});
+  for (const char* command : {"ls", "stats", "verify"}) {
+    const Ended ended = run_tool({command, "--json", dir.path()});
+    EXPECT_EQ(ended.status, 1);
+    const json report = ended.json();
+    EXPECT_FALSE(tensor(report, "sound").contains("failure"));
+    const json odd = tensor(report, "odd");
+    EXPECT_EQ(odd["dtype"], "Q3\x1b");
+    EXPECT_EQ(odd["shape"], (std::vector<int>{2, 3}));
+    EXPECT_EQ(odd["nbytes"], 5);
+    EXPECT_EQ(odd["failure"]["tensor"], "odd");
+    EXPECT_EQ(report["summary"]["failed_tensors"], 1);
+    EXPECT_TRUE(report["summary"]["failed_files"].empty());
+    const Ended text = run_tool({command, dir.path()});
+    EXPECT_THAT(text.out, HasSubstr("has the unknown dtype \"Q3\\x1b\""));
+    EXPECT_THAT(text.out, testing::Not(HasSubstr("\x1b")));
   }
 }
 

@@ -120,6 +120,32 @@ TEST(Stats, every_dtype_and_json_field) {
   EXPECT_TRUE(summary["ended_by"].is_null());
 }
 
+// What the order of bits in a byte is, the format does not say.
+TEST(Stats, numbers_that_nobody_can_tell_are_read_and_left_out) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors", {{"packed", "F6_E2M3", {2, 4}, "123456"},
+                                          {"odd", "F6_E3M2", {4, 3}, "123456789"},
+                                          {"whole", "F32", {1}, bytes_of<float>({5})}});
+  for (const char* command : {"stats", "verify"}) {
+    const Ended ended = run_tool({command, "--json", dir.path()});
+    EXPECT_EQ(ended.status, 0);
+    const json report = ended.json();
+    const json packed = tensor(report, "packed");
+    EXPECT_EQ(packed["dtype"], "F6_E2M3");
+    EXPECT_EQ(packed["shape"], (std::vector<int>{2, 4}));
+    EXPECT_EQ(packed["nbytes"], 6);
+    for (const char* field : {"min", "max", "mean", "std", "zeros", "nan", "inf"}) {
+      EXPECT_TRUE(packed[field].is_null()) << field;
+    }
+    EXPECT_EQ(tensor(report, "odd")["nbytes"], 9);
+    expect_stats(tensor(report, "whole"), {5});
+    EXPECT_EQ(report["summary"]["nbytes_read"], 6 + 9 + 4);
+  }
+  EXPECT_THAT(run_tool({"stats", dir.path()}).out,
+              HasSubstr("packed  F6_E2M3  (2, 4)    -    -     -    -      -    -    -\n"));
+  EXPECT_THAT(run_tool({"ls", dir.path()}).out, HasSubstr("odd     F6_E3M2  (4, 3)   9 B"));
+}
+
 TEST(Stats, tensors_without_elements_and_scalars) {
   const Directory dir;
   dir.write_safetensors(
