@@ -28,7 +28,11 @@ std::optional<NumberFormat> format_of(const io::SafetensorsEntry& entry) {
   if (dtype == "F8_E4M3") return NumberFormat::float8_e4m3;
   if (dtype == "F8_E5M2") return NumberFormat::float8_e5m2;
   if (dtype == "F8_E8M0") return NumberFormat::float8_e8m0;
-  if (dtype == "F8_E4M3FNUZ" || dtype == "F8_E5M2FNUZ" || entry.n_bits < 8) return std::nullopt;
+  if (dtype == "F8_E4M3FNUZ") return NumberFormat::float8_e4m3fnuz;
+  if (dtype == "F8_E5M2FNUZ") return NumberFormat::float8_e5m2fnuz;
+  if (dtype == "F4") return NumberFormat::float4_e2m1;
+  // How other packed numbers lie in their bytes, the format does not say.
+  if (entry.n_bits < 8) return std::nullopt;
   return NumberFormat::of_dtype;
 }
 
@@ -140,6 +144,11 @@ void append(Inventory& all, Inventory&& more) {
 }
 
 }  // namespace
+
+bool TensorRow::has_integers() const {
+  return format == NumberFormat::of_dtype &&
+         (place.dtype == bool_ || issubdtype(place.dtype, integer));
+}
 
 uint64_t Inventory::nbytes() const {
   uint64_t nbytes = 0;

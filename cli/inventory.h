@@ -33,6 +33,7 @@ struct TensorRow {
   TensorStats stats = {};   // once it has been read
 
   bool is_known() const { return !dtype.empty(); }
+  bool has_integers() const;
 };
 
 // Something that is wrong although every file by itself is sound.

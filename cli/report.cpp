@@ -119,8 +119,13 @@ Json tensor_json(const Inventory& inventory, const TensorRow& row) {
 void add_stats(Json& tensor, const TensorRow& row) {
   const TensorStats& stats = row.stats;
   const auto of_numbers = [&](double value) { return stats.finite > 0 ? Json(value) : Json(); };
-  tensor["min"] = of_numbers(stats.min);
-  tensor["max"] = of_numbers(stats.max);
+  const auto extreme = [&](double value, double rest) {
+    if (stats.finite == 0 || !row.has_integers()) return of_numbers(value);
+    const __int128 exact = exact_integer(value, rest);
+    return exact < 0 ? Json(int64_t(exact)) : Json(uint64_t(exact));
+  };
+  tensor["min"] = extreme(stats.min, stats.min_rest);
+  tensor["max"] = extreme(stats.max, stats.max_rest);
   tensor["mean"] = of_numbers(stats.mean);
   tensor["std"] = of_numbers(standard_deviation(stats));
   const auto of_counts = [&](double count) { return row.format ? Json(uint64_t(count)) : Json(); };
@@ -169,9 +174,11 @@ void print_json(const Inventory& inventory, const AddTo& add_to, const Json& sum
 }
 
 double standard_deviation(const TensorStats& stats) {
-  return stats.finite > 0 ? std::sqrt(stats.m2 / stats.finite)
+  return stats.finite > 0 ? std::sqrt(stats.m2 / stats.finite) / stats.scale
                           : std::numeric_limits<double>::quiet_NaN();
 }
+
+__int128 exact_integer(double extreme, double rest) { return __int128(extreme) + __int128(rest); }
 
 std::string failure_text(const Failure& failure) {
   return fmt::format("{}: {}", failure_kind_name(failure.kind), printable(failure.message));

@@ -31,6 +31,8 @@ void print_json(const Inventory& inventory, const AddTo& add_to, const Json& sum
 
 // The distance from the mean, in the root mean square. NaN if there is no number.
 double standard_deviation(const TensorStats& stats);
+// Of integers, whose extremes come with a rest.
+__int128 exact_integer(double extreme, double rest);
 
 // "io: the file ends at byte 12: …", in one line.
 std::string failure_text(const Failure& failure);
