@@ -37,6 +37,7 @@ class CommandLine {
     ops_ = app_.add_subcommand("ops", "List the operations");
     for (CLI::App* command : {ls_, stats_, verify_}) add_checkpoint_options(*command);
     for (CLI::App* command : {stats_, verify_, sample_command_}) add_run_options(*command);
+    add_timeout(*ls_);
     verify_->add_flag("--checksums", with_checksums_, "Print the SHA-256 of each file");
     sample_command_->add_option("out", sample_.directory, "a new or empty directory")->required();
     sample_command_->add_option("--gib", sample_.gib, "Its size")
@@ -88,6 +89,10 @@ class CommandLine {
         ->check(CLI::Range(1, 4096).description(""));
     add_quantity(command, "--memory-limit", "SIZE", "Memory for tensors, such as 512MiB",
                  [this](const std::string& text) { options_.memory_limit = parse_nbytes(text); });
+    add_timeout(command);
+  }
+
+  void add_timeout(CLI::App& command) {
     add_quantity(command, "--timeout", "TIME", "Give up after a time, such as 30s",
                  [this](const std::string& text) {
                    options_.deadline = Clock::now() + parse_duration(text);
