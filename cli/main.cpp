@@ -5,6 +5,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -169,6 +170,8 @@ int run(int argc, char** argv) {
 }  // namespace tarn::cli
 
 int main(int argc, char** argv) {
+  // A file that gets too large is an error of writing it, which then leaves nothing behind.
+  std::signal(SIGXFSZ, SIG_IGN);
   tarn::cli::stop_blas_threads();
   const int status = tarn::cli::run(argc, argv);
   // What is left behind may still use what an orderly exit destroys.
