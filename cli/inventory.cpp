@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 
 #include "cli/endless_work.h"
@@ -113,6 +112,13 @@ class InventoryBuilder {
     auto reader = std::make_shared<io::ParallelFileReader>(path);
     reader->require_open();
     const io::NpyHeader header = io::read_npy_header(*reader);
+    const uint64_t data_end = header.data_begin + header.nbytes;
+    const uint64_t file_nbytes = reader->size().value_or(data_end);
+    if (file_nbytes > data_end) {
+      inventory_.problems.push_back(
+          {.file = path,
+           .message = fmt::format("{} bytes after the data", file_nbytes - data_end)});
+    }
     add_tensor({.file = inventory_.files.size(),
                 .dtype = dtype_name(header.dtype),
                 .place = {.name = std::string(path, path.find_last_of('/') + 1),
@@ -180,8 +186,8 @@ Inventory open_inventory(const RunOptions& options) {
     }
   }
   if (!options.globs.empty() && all.tensors.empty() && !all.has_failed()) {
-    throw std::runtime_error(
-        fmt::format("no tensor has a name that matches {}", fmt::join(options.globs, " or ")));
+    all.problems.push_back({.message = fmt::format("no tensor has a name that matches {}",
+                                                   fmt::join(options.globs, " or "))});
   }
   return all;
 }

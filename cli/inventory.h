@@ -38,8 +38,8 @@ struct TensorRow {
 
 // Something that is wrong although every file by itself is sound.
 struct Problem {
-  std::string file;    // may be empty
-  std::string tensor;  // may be empty
+  std::string file = {};    // may be empty
+  std::string tensor = {};  // may be empty
   std::string message;
 };
 
@@ -53,10 +53,11 @@ struct Inventory {
   size_t n_failed_files() const;  // that have no header
   size_t n_failed_tensors() const;
   bool has_failed() const { return n_failed_files() + n_failed_tensors() > 0; }
+  bool is_well() const { return !has_failed() && problems.empty(); }
 };
 
 // Reads all headers. What is wrong with a path is the failure of a file, also that the run ended
-// before it was read. Throws std::runtime_error if names are asked for that no tensor has.
+// before it was read. That no tensor has a name that was asked for is a problem.
 Inventory open_inventory(const RunOptions& options);
 
 // A record that counts as reported.

@@ -56,7 +56,7 @@ int run_ls(const RunOptions& options) {
   } else {
     print_text(inventory);
   }
-  return inventory.has_failed() ? kSomethingFailed : kAllWell;
+  return inventory.is_well() ? kAllWell : kSomethingFailed;
 }
 
 }  // namespace tarn::cli

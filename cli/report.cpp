@@ -191,8 +191,10 @@ void print_failures(const Inventory& inventory) {
     fmt::print("\n{}:\n", quantity_text(inventory.problems.size(), "problem"));
   }
   for (const Problem& problem : inventory.problems) {
-    fmt::print("  {}{}{} {}\n", printable(problem.file), problem.tensor.empty() ? ":" : ": ",
-               printable(problem.tensor), printable(problem.message));
+    fmt::print("  ");
+    if (!problem.file.empty()) fmt::print("{}: ", printable(problem.file));
+    if (!problem.tensor.empty()) fmt::print("{} ", printable(problem.tensor));
+    fmt::print("{}\n", printable(problem.message));
   }
 }
 

@@ -85,7 +85,7 @@ int run_stats(const RunOptions& options) {
   } else {
     print_text(inventory, result);
   }
-  return inventory.has_failed() ? kSomethingFailed : kAllWell;
+  return inventory.is_well() ? kAllWell : kSomethingFailed;
 }
 
 }  // namespace tarn::cli

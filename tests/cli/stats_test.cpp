@@ -237,9 +237,16 @@ TEST(Stats, globs_select) {
             (Names{"layers.1.q", "layers.1.k"}));
   EXPECT_EQ(names({"ls", "--match", "*.0.*", "--match", "*.k", dir.path()}),
             (Names{"layers.0.q", "layers.1.k"}));
-  const Ended none = run_tool({"stats", "--match", "nothing*", dir.path()});
-  EXPECT_EQ(none.status, 1);
-  EXPECT_EQ(none.err, "tarn: no tensor has a name that matches nothing*\n");
+  for (const char* command : {"ls", "stats", "verify"}) {
+    const Ended none = run_tool({command, "--match", "nothing*", dir.path()});
+    EXPECT_EQ(none.status, 1);
+    EXPECT_THAT(none.out, HasSubstr("1 problem:\n  no tensor has a name that matches nothing*\n"));
+    const Ended none_json = run_tool({command, "--json", "--match", "nothing*", dir.path()});
+    EXPECT_EQ(none_json.status, 1);
+    EXPECT_EQ(none_json.json()["tensors"], json::array());
+    EXPECT_EQ(none_json.json()["summary"]["problems"][0]["message"],
+              "no tensor has a name that matches nothing*");
+  }
 }
 
 TEST(Stats, npy_of_both_byte_orders) {
