@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 
 #include "cli/endless_work.h"
@@ -23,10 +22,16 @@ bool is_selected(const std::string& name, const std::vector<std::string>& globs)
          });
 }
 
-NumberFormat format_of(const std::string& dtype) {
+std::optional<NumberFormat> format_of(const io::SafetensorsEntry& entry) {
+  const std::string& dtype = entry.dtype_name;
   if (dtype == "F8_E4M3") return NumberFormat::float8_e4m3;
   if (dtype == "F8_E5M2") return NumberFormat::float8_e5m2;
   if (dtype == "F8_E8M0") return NumberFormat::float8_e8m0;
+  if (dtype == "F8_E4M3FNUZ") return NumberFormat::float8_e4m3fnuz;
+  if (dtype == "F8_E5M2FNUZ") return NumberFormat::float8_e5m2fnuz;
+  if (dtype == "F4") return NumberFormat::float4_e2m1;
+  // How other packed numbers lie in their bytes, the format does not say.
+  if (entry.n_bits < 8) return std::nullopt;
   return NumberFormat::of_dtype;
 }
 
@@ -92,7 +97,8 @@ class InventoryBuilder {
         add_tensor({.file = index,
                     .dtype = entry.dtype_name,
                     .place = io::place_of(entry),
-                    .format = format_of(entry.dtype_name)});
+                    .format = format_of(entry),
+                    .failure = entry.failure ? failure_of(entry.failure) : nullptr});
       }
     } else {
       for (const std::string& name : shard.promised) {
@@ -106,6 +112,13 @@ class InventoryBuilder {
     auto reader = std::make_shared<io::ParallelFileReader>(path);
     reader->require_open();
     const io::NpyHeader header = io::read_npy_header(*reader);
+    const uint64_t data_end = header.data_begin + header.nbytes;
+    const uint64_t file_nbytes = reader->size().value_or(data_end);
+    if (file_nbytes > data_end) {
+      inventory_.problems.push_back(
+          {.file = path,
+           .message = fmt::format("{} bytes after the data", file_nbytes - data_end)});
+    }
     add_tensor({.file = inventory_.files.size(),
                 .dtype = dtype_name(header.dtype),
                 .place = {.name = std::string(path, path.find_last_of('/') + 1),
@@ -138,6 +151,11 @@ void append(Inventory& all, Inventory&& more) {
 
 }  // namespace
 
+bool TensorRow::has_integers() const {
+  return format == NumberFormat::of_dtype &&
+         (place.dtype == bool_ || issubdtype(place.dtype, integer));
+}
+
 uint64_t Inventory::nbytes() const {
   uint64_t nbytes = 0;
   for (const TensorRow& tensor : tensors) nbytes += tensor.place.nbytes;
@@ -168,8 +186,8 @@ Inventory open_inventory(const RunOptions& options) {
     }
   }
   if (!options.globs.empty() && all.tensors.empty() && !all.has_failed()) {
-    throw std::runtime_error(
-        fmt::format("no tensor has a name that matches {}", fmt::join(options.globs, " or ")));
+    all.problems.push_back({.message = fmt::format("no tensor has a name that matches {}",
+                                                   fmt::join(options.globs, " or "))});
   }
   return all;
 }

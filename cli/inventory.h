@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,17 +27,19 @@ struct TensorRow {
   size_t file = 0;         // in Inventory::files
   std::string dtype = {};  // as the file calls it; empty if only an index knows of the tensor
   io::TensorPlace place = {};
-  NumberFormat format = NumberFormat::of_dtype;
+  // Of its numbers; none if nobody can tell what they are, and only its bytes are read.
+  std::optional<NumberFormat> format = NumberFormat::of_dtype;
   FailurePtr failure = {};  // null unless it could not be read
   TensorStats stats = {};   // once it has been read
 
   bool is_known() const { return !dtype.empty(); }
+  bool has_integers() const;
 };
 
 // Something that is wrong although every file by itself is sound.
 struct Problem {
-  std::string file;    // may be empty
-  std::string tensor;  // may be empty
+  std::string file = {};    // may be empty
+  std::string tensor = {};  // may be empty
   std::string message;
 };
 
@@ -50,10 +53,11 @@ struct Inventory {
   size_t n_failed_files() const;  // that have no header
   size_t n_failed_tensors() const;
   bool has_failed() const { return n_failed_files() + n_failed_tensors() > 0; }
+  bool is_well() const { return !has_failed() && problems.empty(); }
 };
 
 // Reads all headers. What is wrong with a path is the failure of a file, also that the run ended
-// before it was read. Throws std::runtime_error if names are asked for that no tensor has.
+// before it was read. That no tensor has a name that was asked for is a problem.
 Inventory open_inventory(const RunOptions& options);
 
 // A record that counts as reported.

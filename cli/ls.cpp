@@ -20,7 +20,7 @@ void print_text(const Inventory& inventory) {
   for (const TensorRow& row : inventory.tensors) {
     const std::string file = printable(inventory.files[row.file].path);
     if (row.is_known()) {
-      table.add({printable(row.place.name), row.dtype, shape_text(row.place.shape),
+      table.add({printable(row.place.name), printable(row.dtype), shape_text(row.place.shape),
                  bytes_text(row.place.nbytes), file});
     } else {
       table.add({printable(row.place.name), "?", "?", "?", file});
@@ -56,7 +56,7 @@ int run_ls(const RunOptions& options) {
   } else {
     print_text(inventory);
   }
-  return inventory.has_failed() ? kSomethingFailed : kAllWell;
+  return inventory.is_well() ? kAllWell : kSomethingFailed;
 }
 
 }  // namespace tarn::cli

@@ -5,6 +5,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -37,6 +38,7 @@ class CommandLine {
     ops_ = app_.add_subcommand("ops", "List the operations");
     for (CLI::App* command : {ls_, stats_, verify_}) add_checkpoint_options(*command);
     for (CLI::App* command : {stats_, verify_, sample_command_}) add_run_options(*command);
+    add_timeout(*ls_);
     verify_->add_flag("--checksums", with_checksums_, "Print the SHA-256 of each file");
     sample_command_->add_option("out", sample_.directory, "a new or empty directory")->required();
     sample_command_->add_option("--gib", sample_.gib, "Its size")
@@ -88,6 +90,10 @@ class CommandLine {
         ->check(CLI::Range(1, 4096).description(""));
     add_quantity(command, "--memory-limit", "SIZE", "Memory for tensors, such as 512MiB",
                  [this](const std::string& text) { options_.memory_limit = parse_nbytes(text); });
+    add_timeout(command);
+  }
+
+  void add_timeout(CLI::App& command) {
     add_quantity(command, "--timeout", "TIME", "Give up after a time, such as 30s",
                  [this](const std::string& text) {
                    options_.deadline = Clock::now() + parse_duration(text);
@@ -164,6 +170,8 @@ int run(int argc, char** argv) {
 }  // namespace tarn::cli
 
 int main(int argc, char** argv) {
+  // A file that gets too large is an error of writing it, which then leaves nothing behind.
+  std::signal(SIGXFSZ, SIG_IGN);
   tarn::cli::stop_blas_threads();
   const int status = tarn::cli::run(argc, argv);
   // What is left behind may still use what an orderly exit destroys.

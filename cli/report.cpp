@@ -119,13 +119,19 @@ Json tensor_json(const Inventory& inventory, const TensorRow& row) {
 void add_stats(Json& tensor, const TensorRow& row) {
   const TensorStats& stats = row.stats;
   const auto of_numbers = [&](double value) { return stats.finite > 0 ? Json(value) : Json(); };
-  tensor["min"] = of_numbers(stats.min);
-  tensor["max"] = of_numbers(stats.max);
+  const auto extreme = [&](double value, double rest) {
+    if (stats.finite == 0 || !row.has_integers()) return of_numbers(value);
+    const __int128 exact = exact_integer(value, rest);
+    return exact < 0 ? Json(int64_t(exact)) : Json(uint64_t(exact));
+  };
+  tensor["min"] = extreme(stats.min, stats.min_rest);
+  tensor["max"] = extreme(stats.max, stats.max_rest);
   tensor["mean"] = of_numbers(stats.mean);
   tensor["std"] = of_numbers(standard_deviation(stats));
-  tensor["zeros"] = uint64_t(stats.zeros);
-  tensor["nan"] = uint64_t(stats.nan);
-  tensor["inf"] = uint64_t(stats.inf);
+  const auto of_counts = [&](double count) { return row.format ? Json(uint64_t(count)) : Json(); };
+  tensor["zeros"] = of_counts(stats.zeros);
+  tensor["nan"] = of_counts(stats.nan);
+  tensor["inf"] = of_counts(stats.inf);
 }
 
 void add_scan(Json& summary, const ScanResult& result) {
@@ -168,9 +174,11 @@ void print_json(const Inventory& inventory, const AddTo& add_to, const Json& sum
 }
 
 double standard_deviation(const TensorStats& stats) {
-  return stats.finite > 0 ? std::sqrt(stats.m2 / stats.finite)
+  return stats.finite > 0 ? std::sqrt(stats.m2 / stats.finite) / stats.scale
                           : std::numeric_limits<double>::quiet_NaN();
 }
+
+__int128 exact_integer(double extreme, double rest) { return __int128(extreme) + __int128(rest); }
 
 std::string failure_text(const Failure& failure) {
   return fmt::format("{}: {}", failure_kind_name(failure.kind), printable(failure.message));
@@ -183,8 +191,10 @@ void print_failures(const Inventory& inventory) {
     fmt::print("\n{}:\n", quantity_text(inventory.problems.size(), "problem"));
   }
   for (const Problem& problem : inventory.problems) {
-    fmt::print("  {}{}{} {}\n", printable(problem.file), problem.tensor.empty() ? ":" : ": ",
-               printable(problem.tensor), printable(problem.message));
+    fmt::print("  ");
+    if (!problem.file.empty()) fmt::print("{}: ", printable(problem.file));
+    if (!problem.tensor.empty()) fmt::print("{} ", printable(problem.tensor));
+    fmt::print("{}\n", printable(problem.message));
   }
 }
 

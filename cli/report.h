@@ -16,7 +16,8 @@ Json failure_json(const Failure& failure);
 // `name`, `dtype`, `shape`, `file`, `offset` and `nbytes`, null where unknown; with `failure` if
 // there is one.
 Json tensor_json(const Inventory& inventory, const TensorRow& row);
-// Adds `min`, `max`, `mean`, `std`, `zeros`, `nan` and `inf` of a tensor that was read.
+// Adds `min`, `max`, `mean`, `std`, `zeros`, `nan` and `inf` of a tensor that was read; null where
+// there is no number, or nobody can tell.
 void add_stats(Json& tensor, const TensorRow& row);
 // Adds `nbytes_read`, `seconds` and `ended_by`: null, or the kind of failure.
 void add_scan(Json& summary, const ScanResult& result);
@@ -30,6 +31,8 @@ void print_json(const Inventory& inventory, const AddTo& add_to, const Json& sum
 
 // The distance from the mean, in the root mean square. NaN if there is no number.
 double standard_deviation(const TensorStats& stats);
+// Of integers, whose extremes come with a rest.
+__int128 exact_integer(double extreme, double rest);
 
 // "io: the file ends at byte 12: …", in one line.
 std::string failure_text(const Failure& failure);

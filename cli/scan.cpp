@@ -109,6 +109,7 @@ class Scan {
     };
     std::vector<Selected> selected(inventory_.files.size());
     for (const TensorRow& row : inventory_.tensors) {
+      if (row.failure) continue;
       ++selected[row.file].n;
       selected[row.file].nbytes += row.place.nbytes;
     }
@@ -129,7 +130,7 @@ class Scan {
     for (size_t i = 0; i < inventory_.tensors.size(); ++i) {
       const TensorRow& row = inventory_.tensors[i];
       parts_.emplace_back();
-      if (!row.is_known()) continue;
+      if (row.failure) continue;
       parts_.back() = loaders[row.file]->parts(row.place, part_nbytes);
       for (size_t part = 0; part < parts_[i].count(); ++part) pieces_.push_back({i, part});
     }
@@ -155,7 +156,8 @@ class Scan {
     std::vector<array> results;
     results.reserve(pieces.size());
     for (const Piece& piece : pieces) {
-      const NumberFormat format = inventory_.tensors[piece.tensor].format;
+      const NumberFormat format =
+          inventory_.tensors[piece.tensor].format.value_or(NumberFormat::of_dtype);
       results.push_back(
           tensor_stats(parts_[piece.tensor].load(piece.part, stream), format, stream));
     }
@@ -177,7 +179,7 @@ class Scan {
     for (const Piece& piece : pieces_) {
       TensorRow& row = inventory_.tensors[piece.tensor];
       if (piece.is_done) {
-        row.stats.add(piece.stats);
+        if (row.format) row.stats.add(piece.stats);
         result.nbytes_read += parts_[piece.tensor].nbytes(piece.part);
       } else if (!row.failure) {
         row.failure = piece.failure ? piece.failure : not_read;

@@ -14,7 +14,8 @@ struct ScanResult {
   std::optional<FailureKind> ended_by;
 };
 
-// Fills in stats or failure of all tensors that are known. Shows a progress bar called `what`.
+// Fills in stats or failure of all tensors that have not failed. Shows a progress bar called
+// `what`.
 ScanResult scan(Inventory& inventory, const RunOptions& options, const char* what);
 
 }  // namespace tarn::cli

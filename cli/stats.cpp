@@ -10,18 +10,32 @@ namespace tarn::cli {
 
 namespace {
 
+// In full if it is an integer.
+std::string extreme_text(const TensorRow& row, double extreme, double rest) {
+  return row.has_integers() ? fmt::format("{}", exact_integer(extreme, rest))
+                            : number_text(extreme);
+}
+
 std::vector<std::string> cells_of(const TensorRow& row) {
-  std::vector<std::string> cells{printable(row.place.name), row.is_known() ? row.dtype : "?",
+  std::vector<std::string> cells{printable(row.place.name),
+                                 row.is_known() ? printable(row.dtype) : "?",
                                  row.is_known() ? shape_text(row.place.shape) : "?"};
   if (row.failure) {
     cells.push_back(is_end_of_run(row.failure->kind) ? "not read" : "failed");
     return cells;
   }
   const TensorStats& stats = row.stats;
-  for (const double number : {stats.min, stats.max, stats.mean, standard_deviation(stats)}) {
-    cells.push_back(stats.finite > 0 ? number_text(number) : "-");
+  if (stats.finite > 0) {
+    cells.push_back(extreme_text(row, stats.min, stats.min_rest));
+    cells.push_back(extreme_text(row, stats.max, stats.max_rest));
+    cells.push_back(number_text(stats.mean));
+    cells.push_back(number_text(standard_deviation(stats)));
+  } else {
+    cells.insert(cells.end(), 4, "-");
   }
-  for (const double count : {stats.zeros, stats.nan, stats.inf}) cells.push_back(count_text(count));
+  for (const double count : {stats.zeros, stats.nan, stats.inf}) {
+    cells.push_back(row.format ? count_text(count) : "-");
+  }
   return cells;
 }
 
@@ -71,7 +85,7 @@ int run_stats(const RunOptions& options) {
   } else {
     print_text(inventory, result);
   }
-  return inventory.has_failed() ? kSomethingFailed : kAllWell;
+  return inventory.is_well() ? kAllWell : kSomethingFailed;
 }
 
 }  // namespace tarn::cli

@@ -145,18 +145,17 @@ int run_verify(const RunOptions& options, bool with_checksums) {
   find_bad_numbers(inventory);
   std::vector<std::string> sums;
   if (with_checksums) sums = checksums(inventory, options);
-  const bool is_well = !inventory.has_failed() && inventory.problems.empty();
   if (options.json) {
     print_json(inventory, add_stats, verify_summary(inventory, sums, result));
   } else {
-    fmt::print("{}{}\n", summary_text(inventory), is_well ? ": all well" : "");
+    fmt::print("{}{}\n", summary_text(inventory), inventory.is_well() ? ": all well" : "");
     if (!sums.empty()) fmt::print("\n");
     for (size_t i = 0; i < sums.size(); ++i) {
       if (!sums[i].empty()) fmt::print("{}  {}\n", sums[i], printable(inventory.files[i].path));
     }
     print_failures(inventory);
   }
-  return is_well ? kAllWell : kSomethingFailed;
+  return inventory.is_well() ? kAllWell : kSomethingFailed;
 }
 
 }  // namespace tarn::cli

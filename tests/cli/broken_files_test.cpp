@@ -105,10 +105,7 @@ TEST(BrokenFiles, none_of_them_stops_the_others) {
                                          R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})"),
       with_header("overflow.safetensors",
                   R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})"),
-      with_header("unknown_dtype.safetensors",
-                  R"({"a":{"dtype":"Q3","shape":[0],"data_offsets":[0,0]}})"),
       dir.write("no_map.index.json", "{}"),
-      dir.write("outside.index.json", R"({"weight_map": {"a": "../sound.safetensors"}})"),
       "/dev/null",
   };
   for (const std::string& path : broken) {
@@ -124,6 +121,28 @@ TEST(BrokenFiles, none_of_them_stops_the_others) {
     EXPECT_EQ(text.status, 1);
     EXPECT_THAT(text.out, HasSubstr("1 file"));
     EXPECT_EQ(text.err, "");
+  }
+}
+
+TEST(BrokenFiles, an_unknown_dtype_fails_its_tensor_and_no_others) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors",
+                        {{"odd", "Q3\x1b", {2, 3}, "12345"}, float_tensor("sound", {1, 2})});
+  for (const char* command : {"ls", "stats", "verify"}) {
+    const Ended ended = run_tool({command, "--json", dir.path()});
+    EXPECT_EQ(ended.status, 1);
+    const json report = ended.json();
+    EXPECT_FALSE(tensor(report, "sound").contains("failure"));
+    const json odd = tensor(report, "odd");
+    EXPECT_EQ(odd["dtype"], "Q3\x1b");
+    EXPECT_EQ(odd["shape"], (std::vector<int>{2, 3}));
+    EXPECT_EQ(odd["nbytes"], 5);
+    EXPECT_EQ(odd["failure"]["tensor"], "odd");
+    EXPECT_EQ(report["summary"]["failed_tensors"], 1);
+    EXPECT_TRUE(report["summary"]["failed_files"].empty());
+    const Ended text = run_tool({command, dir.path()});
+    EXPECT_THAT(text.out, HasSubstr("has the unknown dtype \"Q3\\x1b\""));
+    EXPECT_THAT(text.out, testing::Not(HasSubstr("\x1b")));
   }
 }
 
@@ -151,8 +170,43 @@ TEST(Verify, bad_numbers_and_an_index_that_disagrees_are_problems) {
             "is in the directory, but not in the index");
   EXPECT_EQ(entry(problems, "file", dir.path("model.safetensors.index.json"))["message"],
             "the tensors have 12 bytes, the index says 99");
-  // NaN is no failure of stats.
-  EXPECT_EQ(run_tool({"stats", dir.path()}).status, 0);
+  const json of_stats = run_tool({"stats", "--json", dir.path()}).json()["summary"]["problems"];
+  EXPECT_EQ(of_stats.size(), 3u) << "NaN is what stats counts";
+  for (const char* command : {"ls", "stats"}) EXPECT_EQ(run_tool({command, dir.path()}).status, 1);
+  EXPECT_EQ(run_tool({"stats", dir.path("one.safetensors")}).status, 0);
+}
+
+TEST(Verify, an_index_that_leads_outside_or_nowhere_is_a_problem_of_the_index) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors", {float_tensor("a", {1})});
+  const std::string outside = dir.write("outside.index.json", R"({"metadata": {"total_size": 8},
+          "weight_map": {"a": "m.safetensors", "b": "../m.safetensors"}})");
+  const std::string empty = dir.write("empty.index.json", R"({"weight_map": {}})");
+  for (const char* command : {"ls", "stats", "verify"}) {
+    const Ended ended = run_tool({command, "--json", outside, empty});
+    EXPECT_EQ(ended.status, 1);
+    const json report = ended.json();
+    EXPECT_FALSE(tensor(report, "a").contains("failure"));
+    EXPECT_TRUE(report["summary"]["failed_files"].empty());
+    const json& problems = report["summary"]["problems"];
+    EXPECT_EQ(problems.size(), 2u);
+    EXPECT_EQ(entry(problems, "file", outside)["tensor"], "b");
+    EXPECT_EQ(entry(problems, "file", outside)["message"],
+              "is said to be in \"../m.safetensors\", which is not a plain file name");
+    EXPECT_EQ(entry(problems, "file", empty)["message"], "weight_map is empty");
+  }
+}
+
+TEST(Verify, bytes_after_the_data_of_an_npy_are_a_problem) {
+  const Directory dir;
+  const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\n";
+  const std::string path =
+      dir.write("a.npy", std::string("\x93NUMPY\x01\0", 8) +
+                             bytes_of<uint16_t>({uint16_t(header.size())}) + header + "123" + "45");
+  const Ended ended = run_tool({"verify", "--json", path});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.json()["summary"]["problems"],
+            json::array({{{"file", path}, {"tensor", ""}, {"message", "2 bytes after the data"}}}));
 }
 
 std::string sha256sum(const std::string& path) {

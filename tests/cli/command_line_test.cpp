@@ -152,5 +152,16 @@ TEST(MakeSample, a_time_that_is_up_leaves_no_half_files) {
   EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
 }
 
+TEST(MakeSample, a_limit_on_the_size_of_files_leaves_no_half_files) {
+  const Directory dir;
+  const Ended ended = Tool({"make-sample", dir.path("sample"), "--gib", "0.005"})
+                          .max_file_nbytes(100'000)
+                          .start()
+                          .wait();
+  EXPECT_EQ(ended.status, 1) << ended.signal;
+  EXPECT_THAT(ended.err, HasSubstr("cannot write: File too large"));
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
+}
+
 }  // namespace
 }  // namespace tarn

@@ -104,6 +104,16 @@ TEST_F(Ending, a_timeout_ends_a_blocked_read_header_and_checksum) {
   }
 }
 
+TEST_F(Ending, a_timeout_ends_a_listing) {
+  Tool tool({"ls", "--json", "--timeout", "300ms", dir_.path()});
+  const GatedReads gate(kHeaders);
+  gate.hold(tool);
+  const Ended ended = tool.start().wait();
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.json()["summary"]["failed_files"][0]["failure"]["kind"], "deadline");
+  EXPECT_EQ(ended.err, "");
+}
+
 TEST_F(Ending, a_time_that_is_up_at_once_reads_nothing) {
   const Ended ended = run_tool({"stats", "--json", "--timeout", "0", dir_.path()});
   EXPECT_EQ(ended.status, 1);

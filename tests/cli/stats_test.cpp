@@ -70,6 +70,8 @@ std::vector<Sample> samples_of_all_dtypes() {
       codes("F8_E4M3", std::vector<uint8_t>{0x38, 0xc0, 0x7f, 0x7e}, {1, -2, kNan, 448}),
       codes("F8_E5M2", std::vector<uint8_t>{0x3c, 0xc0, 0x7c, 0x7d}, {1, -2, kInf, kNan}),
       codes("F8_E8M0", std::vector<uint8_t>{127, 128, 120, 255}, {1, 2, 0x1p-7, kNan}),
+      codes("F8_E4M3FNUZ", std::vector<uint8_t>{0x40, 0xc8, 0x80, 0x7f}, {1, -2, kNan, 240}),
+      codes("F8_E5M2FNUZ", std::vector<uint8_t>{0x40, 0xc4, 0x80, 0x7f}, {1, -2, kNan, 57344}),
       of("I8", std::vector<int8_t>{-128, 127, 0}),
       of("U8", std::vector<uint8_t>{255, 1, 0}),
       of("I16", std::vector<int16_t>{-32768, 32767}),
@@ -113,11 +115,72 @@ TEST(Stats, every_dtype_and_json_field) {
   EXPECT_EQ(summary["tensors"], samples.size());
   EXPECT_EQ(summary["nbytes"], nbytes);
   EXPECT_EQ(summary["nbytes_read"], nbytes);
-  EXPECT_EQ(summary["nan"], 7);
+  EXPECT_EQ(summary["nan"], 9);
   EXPECT_EQ(summary["inf"], 5);
   EXPECT_EQ(summary["failed_tensors"], 0);
   EXPECT_TRUE(summary["failed_files"].empty());
   EXPECT_TRUE(summary["ended_by"].is_null());
+}
+
+TEST(Stats, two_numbers_to_a_byte) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors", {{"f4", "F4", {2, 4}, "\x10\x32\x54\xf7"}});
+  const json f4 = tensor(run_tool({"stats", "--json", dir.path()}).json(), "f4");
+  EXPECT_EQ(f4["shape"], (std::vector<int>{2, 4}));
+  EXPECT_EQ(f4["nbytes"], 4);
+  expect_stats(f4, {0, 0.5, 1, 1.5, 2, 3, 6, -6});
+}
+
+TEST(Stats, extremes_of_integers_are_exact) {
+  constexpr int64_t kPast = (int64_t{1} << 53) + 1;  // no double
+  const Directory dir;
+  dir.write_safetensors(
+      "m.safetensors",
+      {{"i", "I64", {2}, bytes_of<int64_t>({-kPast, std::numeric_limits<int64_t>::max()})},
+       {"u", "U64", {2}, bytes_of<uint64_t>({kPast, std::numeric_limits<uint64_t>::max()})}});
+  const json report = run_tool({"stats", "--json", dir.path()}).json();
+  EXPECT_EQ(tensor(report, "i")["min"].dump(), "-9007199254740993");
+  EXPECT_EQ(tensor(report, "i")["max"].dump(), "9223372036854775807");
+  EXPECT_EQ(tensor(report, "u")["min"].dump(), "9007199254740993");
+  EXPECT_EQ(tensor(report, "u")["max"].dump(), "18446744073709551615");
+  const std::string text = run_tool({"stats", dir.path()}).out;
+  EXPECT_THAT(text, HasSubstr(" -9007199254740993   9223372036854775807 "));
+  EXPECT_THAT(text, HasSubstr("  9007199254740993  18446744073709551615 "));
+}
+
+TEST(Stats, the_deviation_of_large_numbers_is_finite) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors",
+                        {{"a", "F64", {4}, bytes_of<double>({1e300, -1e300, 1e300, -1e300})}});
+  const json a = tensor(run_tool({"stats", "--json", dir.path()}).json(), "a");
+  EXPECT_EQ(a["mean"], 0);
+  EXPECT_NEAR(a["std"].get<double>() / 1e300, 1, 1e-12);
+}
+
+// What the order of bits in a byte is, the format does not say.
+TEST(Stats, numbers_that_nobody_can_tell_are_read_and_left_out) {
+  const Directory dir;
+  dir.write_safetensors("m.safetensors", {{"packed", "F6_E2M3", {2, 4}, "123456"},
+                                          {"odd", "F6_E3M2", {4, 3}, "123456789"},
+                                          {"whole", "F32", {1}, bytes_of<float>({5})}});
+  for (const char* command : {"stats", "verify"}) {
+    const Ended ended = run_tool({command, "--json", dir.path()});
+    EXPECT_EQ(ended.status, 0);
+    const json report = ended.json();
+    const json packed = tensor(report, "packed");
+    EXPECT_EQ(packed["dtype"], "F6_E2M3");
+    EXPECT_EQ(packed["shape"], (std::vector<int>{2, 4}));
+    EXPECT_EQ(packed["nbytes"], 6);
+    for (const char* field : {"min", "max", "mean", "std", "zeros", "nan", "inf"}) {
+      EXPECT_TRUE(packed[field].is_null()) << field;
+    }
+    EXPECT_EQ(tensor(report, "odd")["nbytes"], 9);
+    expect_stats(tensor(report, "whole"), {5});
+    EXPECT_EQ(report["summary"]["nbytes_read"], 6 + 9 + 4);
+  }
+  EXPECT_THAT(run_tool({"stats", dir.path()}).out,
+              HasSubstr("packed  F6_E2M3  (2, 4)    -    -     -    -      -    -    -\n"));
+  EXPECT_THAT(run_tool({"ls", dir.path()}).out, HasSubstr("odd     F6_E3M2  (4, 3)   9 B"));
 }
 
 TEST(Stats, tensors_without_elements_and_scalars) {
@@ -174,9 +237,16 @@ TEST(Stats, globs_select) {
             (Names{"layers.1.q", "layers.1.k"}));
   EXPECT_EQ(names({"ls", "--match", "*.0.*", "--match", "*.k", dir.path()}),
             (Names{"layers.0.q", "layers.1.k"}));
-  const Ended none = run_tool({"stats", "--match", "nothing*", dir.path()});
-  EXPECT_EQ(none.status, 1);
-  EXPECT_EQ(none.err, "tarn: no tensor has a name that matches nothing*\n");
+  for (const char* command : {"ls", "stats", "verify"}) {
+    const Ended none = run_tool({command, "--match", "nothing*", dir.path()});
+    EXPECT_EQ(none.status, 1);
+    EXPECT_THAT(none.out, HasSubstr("1 problem:\n  no tensor has a name that matches nothing*\n"));
+    const Ended none_json = run_tool({command, "--json", "--match", "nothing*", dir.path()});
+    EXPECT_EQ(none_json.status, 1);
+    EXPECT_EQ(none_json.json()["tensors"], json::array());
+    EXPECT_EQ(none_json.json()["summary"]["problems"][0]["message"],
+              "no tensor has a name that matches nothing*");
+  }
 }
 
 TEST(Stats, npy_of_both_byte_orders) {

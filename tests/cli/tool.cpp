@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,11 @@ Tool& Tool::ignoring(int signal) {
   return *this;
 }
 
+Tool& Tool::max_file_nbytes(size_t nbytes) {
+  max_file_nbytes_ = nbytes;
+  return *this;
+}
+
 Tool& Tool::start() {
   kept_out_ = memory_file("out");
   kept_err_ = memory_file("err");
@@ -79,7 +85,7 @@ Tool& Tool::start() {
   // Whoever runs the tests may ignore signals, and what is ignored is inherited.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) sigaddset(&signals, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ}) sigaddset(&signals, signal);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   for (const int signal : ignored_) {
@@ -95,9 +101,15 @@ Tool& Tool::start() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!std::string_view(*variable).starts_with("TARN_")) environment.emplace_back(*variable);
   }
+  // A limit is inherited, and this process writes nothing while it has it.
+  rlimit usual{};
+  getrlimit(RLIMIT_FSIZE, &usual);
+  const rlimit limit{max_file_nbytes_.value_or(usual.rlim_cur), usual.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &limit);
   const int error = posix_spawn(&pid_, TARN_TOOL, &files, &attributes, pointers(args).data(),
                                 pointers(environment).data());
   EXPECT_EQ(error, 0) << TARN_TOOL;
+  setrlimit(RLIMIT_FSIZE, &usual);
   for (const int signal : ignored_) std::signal(signal, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);

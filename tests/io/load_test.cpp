@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "tarn/graph/eval.h"
+#include "tarn/io/header_bytes.h"
 #include "tarn/io/npy_header.h"
 #include "tarn/io/tensor_loader.h"
 #include "tarn/ops/functions.h"
@@ -112,6 +113,43 @@ TEST_F(Load, safetensors_of_every_dtype) {
     a.eval();
     EXPECT_EQ(a.dtype(), dtype);
     EXPECT_EQ(a.data<char>()[0], dtype == bool_ ? 1 : 0x11);
+  }
+}
+
+TEST_F(Load, elements_of_less_than_a_byte_stay_packed) {
+  std::string json = R"({"f4":{"dtype":"F4","shape":[2,4],"data_offsets":[0,4]},)"
+                     R"("f6":{"dtype":"F6_E3M2","shape":[8],"data_offsets":[4,10]},)"
+                     R"("odd":{"dtype":"F4","shape":[2,3],"data_offsets":[10,13]},)"
+                     R"("none":{"dtype":"F4","shape":[3,0],"data_offsets":[13,13]},)"
+                     R"("unknown":{"dtype":"Q3","shape":[2,5],"data_offsets":[13,15]},)"
+                     R"("fnuz":{"dtype":"F8_E4M3FNUZ","shape":[1],"data_offsets":[15,16]}})";
+  std::string bytes;
+  io::append_little_endian(bytes, json.size(), 8);
+  write_file(directory / "a.safetensors", bytes + json + "0123456789abcdef");
+  auto arrays = load_safetensors(directory / "a.safetensors").first;
+  ASSERT_EQ(arrays.size(), 6u);
+  EXPECT_EQ(arrays.at("f4").shape(), (Shape{2, 2}));
+  EXPECT_EQ(arrays.at("f6").shape(), (Shape{6}));
+  EXPECT_EQ(arrays.at("none").shape(), (Shape{3, 0}));
+  EXPECT_THAT(elements<uint8_t>(arrays.at("f4")), ElementsAre('0', '1', '2', '3'));
+  EXPECT_THAT(elements<uint8_t>(arrays.at("f6")), ElementsAre('4', '5', '6', '7', '8', '9'));
+  EXPECT_THAT(elements<uint8_t>(arrays.at("fnuz")), ElementsAre('f'));
+  EXPECT_TRUE(elements<uint8_t>(arrays.at("none")).empty());
+  const struct {
+    const char* tensor;
+    Shape shape;
+    const char* says;
+  } refused[] = {{"odd", {2, 3}, "the last dimension of F4 of shape (2,3) is no whole bytes"},
+                 {"unknown", {2, 5}, "has the unknown dtype \"Q3\""}};
+  for (const auto& [tensor, shape, says] : refused) {
+    array a = arrays.at(tensor);
+    EXPECT_EQ(a.shape(), shape);
+    try_eval({a});
+    ASSERT_TRUE(a.failure());
+    EXPECT_EQ(a.failure()->kind, FailureKind::io);
+    EXPECT_EQ(a.failure()->path, directory / "a.safetensors");
+    EXPECT_EQ(a.failure()->tensor, tensor);
+    EXPECT_THAT(a.failure()->message, testing::HasSubstr(says));
   }
 }
 

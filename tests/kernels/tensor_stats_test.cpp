@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -18,8 +19,9 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 TensorStats stats_of(const array& a, NumberFormat format = NumberFormat::of_dtype) {
   array result = tensor_stats(a, format);
   result.eval();
-  const double* field = result.data<double>();
-  return {field[0], field[1], field[2], field[3], field[4], field[5], field[6], field[7]};
+  TensorStats stats;
+  std::memcpy(static_cast<void*>(&stats), result.data<double>(), sizeof(stats));
+  return stats;
 }
 
 TensorStats expected_of(const std::vector<double>& numbers) {
@@ -114,16 +116,56 @@ TEST(TensorStats, constant_tensors_have_no_spread) {
   }
 }
 
-// Whose squares are not finite, but whose mean is.
-TEST(TensorStats, the_largest_numbers) {
-  constexpr double kMax = std::numeric_limits<double>::max();
-  std::vector<double> numbers(4096, kMax);
-  std::fill_n(numbers.begin(), 2048, -kMax);
-  const TensorStats stats = stats_of(array(numbers.begin(), Shape{4096}, float64));
-  EXPECT_EQ(stats.min, -kMax);
-  EXPECT_EQ(stats.max, kMax);
-  EXPECT_EQ(stats.mean, 0);
-  EXPECT_EQ(stats.m2, kInf);
+// Whose squares are not finite, in one block and in several.
+TEST(TensorStats, numbers_whose_squares_are_infinite) {
+  for (const double large : {1e300, std::numeric_limits<double>::max()}) {
+    for (const size_t n : {4096, 8192, 200'000}) {
+      for (const size_t n_negative : {n / 4, n / 2, n - n / 4}) {
+        std::vector<double> numbers(n, large);
+        std::fill_n(numbers.begin(), n_negative, -large);
+        numbers[n_negative / 2] = kInf;
+        numbers[n_negative / 2 + 1] = kNan;
+        const TensorStats stats = stats_of(array(numbers.begin(), Shape{int(n)}, float64));
+        EXPECT_EQ(stats.finite, double(n - 2));
+        EXPECT_EQ(stats.min, -large);
+        EXPECT_EQ(stats.max, large);
+        const double negative = double(n_negative - 2) / stats.finite, positive = 1 - negative;
+        EXPECT_NEAR(stats.mean / large, positive - negative, 1e-12);
+        const double deviation = std::sqrt(stats.m2 / stats.finite) / (large * stats.scale);
+        EXPECT_NEAR(deviation, 2 * std::sqrt(positive * negative), 1e-12);
+      }
+    }
+  }
+}
+
+// A few numbers whose squares are infinite among many whose squares are not.
+TEST(TensorStats, a_large_outlier) {
+  std::vector<double> numbers(100'000, 1);
+  numbers[70'000] = 1e200;
+  const TensorStats stats = stats_of(array(numbers.begin(), Shape{100'000}, float64));
+  EXPECT_NEAR(stats.mean, 1e195, 1e183);
+  EXPECT_NEAR(std::sqrt(stats.m2 / stats.finite) / stats.scale, std::sqrt(1e-5) * 1e200, 1e193);
+}
+
+template <class E>
+void check_extremes(E low, E high) {
+  for (const size_t n : {2, 5000, 200'000}) {
+    std::vector<E> numbers(n, E(low + 1));
+    numbers[(n - 1) / 2] = low;
+    numbers[n - 1] = high;
+    const TensorStats stats = stats_of(array(numbers.begin(), Shape{int(n)}));
+    EXPECT_TRUE(__int128(stats.min) + __int128(stats.min_rest) == __int128(low)) << low;
+    EXPECT_TRUE(__int128(stats.max) + __int128(stats.max_rest) == __int128(high)) << high;
+  }
+}
+
+TEST(TensorStats, extremes_of_64_bit_integers_are_exact) {
+  using I = std::numeric_limits<int64_t>;
+  check_extremes<int64_t>(I::min(), I::max());
+  check_extremes<int64_t>((int64_t{1} << 53) + 1, (int64_t{1} << 53) + 3);
+  check_extremes<int64_t>(-(int64_t{1} << 53) - 3, -(int64_t{1} << 53) - 1);
+  check_extremes<uint64_t>((uint64_t{1} << 63) + 1, std::numeric_limits<uint64_t>::max());
+  check_extremes<uint64_t>(0, 7);
 }
 
 TEST(TensorStats, nan_and_infinity_are_counted_and_left_out) {
@@ -158,20 +200,25 @@ TEST(TensorStats, views) {
 // The values of all 256 codes, by the format's definition.
 double value_of_code(NumberFormat format, int code) {
   if (format == NumberFormat::float8_e8m0) return code == 0xff ? kNan : std::ldexp(1, code - 127);
-  const bool is_e4m3 = format == NumberFormat::float8_e4m3;
-  const int n_mantissa = is_e4m3 ? 3 : 2, bias = is_e4m3 ? 7 : 15;
+  const bool is_fnuz =
+      format == NumberFormat::float8_e4m3fnuz || format == NumberFormat::float8_e5m2fnuz;
+  const bool is_e4m3 =
+      format == NumberFormat::float8_e4m3 || format == NumberFormat::float8_e4m3fnuz;
+  const int n_mantissa = is_e4m3 ? 3 : 2, bias = (is_e4m3 ? 7 : 15) + is_fnuz;
   const int mantissa = code & ((1 << n_mantissa) - 1);
   const int exponent = (code & 0x7f) >> n_mantissa;
   const double sign = (code & 0x80) != 0 ? -1 : 1;
-  if (is_e4m3 && (code & 0x7f) == 0x7f) return kNan;
-  if (!is_e4m3 && exponent == 31) return mantissa == 0 ? sign * kInf : kNan;
+  if (is_fnuz && code == 0x80) return kNan;
+  if (!is_fnuz && is_e4m3 && (code & 0x7f) == 0x7f) return kNan;
+  if (!is_fnuz && !is_e4m3 && exponent == 31) return mantissa == 0 ? sign * kInf : kNan;
   if (exponent == 0) return sign * std::ldexp(mantissa, 1 - bias - n_mantissa);
   return sign * std::ldexp((1 << n_mantissa) + mantissa, exponent - bias - n_mantissa);
 }
 
 TEST(TensorStats, eight_bit_floats) {
   for (const NumberFormat format :
-       {NumberFormat::float8_e4m3, NumberFormat::float8_e5m2, NumberFormat::float8_e8m0}) {
+       {NumberFormat::float8_e4m3, NumberFormat::float8_e5m2, NumberFormat::float8_e8m0,
+        NumberFormat::float8_e4m3fnuz, NumberFormat::float8_e5m2fnuz}) {
     std::vector<uint8_t> codes;
     std::vector<double> values, finite;
     std::vector<uint8_t> finite_codes;
@@ -189,6 +236,22 @@ TEST(TensorStats, eight_bit_floats) {
                 "finite");
   }
   EXPECT_THROW(tensor_stats(zeros({3}), NumberFormat::float8_e4m3), std::invalid_argument);
+}
+
+TEST(TensorStats, four_bit_floats) {
+  constexpr double kValues[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+  for (const size_t n : {0, 1, 7, 2048, 2049, 100'000}) {
+    std::vector<uint8_t> bytes;
+    std::vector<double> values;
+    for (size_t i = 0; i < n; ++i) {
+      bytes.push_back(uint8_t(i * 37 + i / 256));
+      for (const int code : {bytes.back() & 15, bytes.back() >> 4}) {
+        values.push_back(code < 8 ? kValues[code] : -kValues[code - 8]);
+      }
+    }
+    expect_near(stats_of(array(bytes.begin(), Shape{int(n)}), NumberFormat::float4_e2m1),
+                expected_of(values), "float4");
+  }
 }
 
 TEST(TensorStats, adding_parts_gives_the_whole) {

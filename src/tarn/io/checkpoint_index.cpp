@@ -33,13 +33,7 @@ constexpr std::string_view kShardSuffix = ".safetensors";
   throw io_error("load", text, std::move(details));
 }
 
-struct Index {
-  std::map<std::string, std::vector<std::string>> tensors_by_file;
-  std::map<std::string, std::string> metadata;
-  std::optional<uint64_t> total_size;
-};
-
-Index read_index(const std::string& path) {
+CheckpointIndex read_index(const std::string& path) {
   ParallelFileReader reader(path);
   reader.require_open();
   const uint64_t nbytes = reader.size().value_or(0);
@@ -48,32 +42,7 @@ Index read_index(const std::string& path) {
   }
   std::string text;
   append_from(reader, text, nbytes, "load");
-  ParsedJson parsed;
-  try {
-    parsed = parse_strict_json(text, kMaxDepth);
-  } catch (const JsonError& error) {
-    fail(path, fmt::format("the index {}, at byte {}", error.what(), error.position()));
-  }
-  const json& root = *parsed;
-  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
-    fail(path, "the index has no object \"weight_map\"");
-  }
-
-  Index index;
-  for (const auto& [tensor, file] : root["weight_map"].items()) {
-    if (!file.is_string()) {
-      fail(path, fmt::format("weight_map gives \"{}\" something that is not a file name", tensor));
-    }
-    index.tensors_by_file[file.get_ref<const std::string&>()].push_back(tensor);
-  }
-  if (!root.contains("metadata") || !root["metadata"].is_object()) return index;
-  for (const auto& [key, value] : root["metadata"].items()) {
-    index.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
-    if (key == "total_size" && value.is_number_unsigned()) {
-      index.total_size = value.get<uint64_t>();
-    }
-  }
-  return index;
+  return parse_checkpoint_index(text, path);
 }
 
 // Whether a file of this name can only be beside the index.
@@ -87,11 +56,6 @@ CheckpointShard open_shard(const fs::path& directory, const std::string& name, C
   CheckpointShard shard;
   shard.name = name;
   try {
-    if (!is_plain_name(name)) {
-      shard.path = directory.string();
-      fail(shard.path,
-           fmt::format("the index names {}, which is not a plain file name", json(name).dump()));
-    }
     shard.path = (directory / name).string();
     auto reader = std::make_shared<ParallelFileReader>(shard.path);
     reader->require_open();
@@ -170,16 +134,30 @@ void check_total_size(const std::vector<CheckpointShard>& shards, uint64_t promi
 }
 
 void open_indexed(Checkpoint& checkpoint, CutFile cut_file) {
-  Index index = read_index(checkpoint.index);
+  CheckpointIndex index = read_index(checkpoint.index);
   const fs::path directory = fs::path(checkpoint.index).parent_path();
+  if (index.tensors_by_file.empty()) {
+    checkpoint.problems.push_back({Kind::empty_index, "", "", "weight_map is empty"});
+  }
   for (auto& [file, tensors] : index.tensors_by_file) {
+    if (!is_plain_name(file)) {
+      for (const std::string& tensor : tensors) {
+        checkpoint.problems.push_back(
+            {Kind::bad_file_name, "", tensor,
+             fmt::format("is said to be in {}, which is not a plain file name",
+                         json(file).dump())});
+      }
+      continue;
+    }
     checkpoint.shards.push_back(open_shard(directory, file, cut_file));
     std::ranges::sort(tensors);
     checkpoint.shards.back().promised = std::move(tensors);
     compare_with_index(checkpoint.shards.back(), checkpoint.problems);
   }
   checkpoint.metadata = std::move(index.metadata);
-  if (index.total_size) {
+  const bool is_total_known = std::ranges::none_of(
+      checkpoint.problems, [](const auto& p) { return p.kind == Kind::bad_file_name; });
+  if (index.total_size && is_total_known) {
     check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
   }
 }
@@ -207,6 +185,35 @@ void open_directory(Checkpoint& checkpoint, CutFile cut_file) {
 }
 
 }  // namespace
+
+CheckpointIndex parse_checkpoint_index(std::string_view text, const std::string& path) {
+  ParsedJson parsed;
+  try {
+    parsed = parse_strict_json(text, kMaxDepth);
+  } catch (const JsonError& error) {
+    fail(path, fmt::format("the index {}, at byte {}", error.what(), error.position()));
+  }
+  const json& root = *parsed;
+  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
+    fail(path, "the index has no object \"weight_map\"");
+  }
+
+  CheckpointIndex index;
+  for (const auto& [tensor, file] : root["weight_map"].items()) {
+    if (!file.is_string()) {
+      fail(path, fmt::format("weight_map gives \"{}\" something that is not a file name", tensor));
+    }
+    index.tensors_by_file[file.get_ref<const std::string&>()].push_back(tensor);
+  }
+  if (!root.contains("metadata") || !root["metadata"].is_object()) return index;
+  for (const auto& [key, value] : root["metadata"].items()) {
+    index.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    if (key == "total_size" && value.is_number_unsigned()) {
+      index.total_size = value.get<uint64_t>();
+    }
+  }
+  return index;
+}
 
 Checkpoint open_checkpoint(const std::string& path, CutFile cut_file) {
   Checkpoint checkpoint;

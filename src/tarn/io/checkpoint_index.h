@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tarn/io/reader.h"
@@ -18,9 +19,18 @@
 
 namespace tarn::io {
 
+struct CheckpointIndex {
+  std::map<std::string, std::vector<std::string>> tensors_by_file;  // files as they are written
+  std::map<std::string, std::string> metadata;  // values that are no strings as JSON
+  std::optional<uint64_t> total_size;
+};
+
+// Throws OperationError (io) that names `path` if the text is malformed.
+CheckpointIndex parse_checkpoint_index(std::string_view text, const std::string& path);
+
 // One file of a checkpoint. Either `header` is there, or `failure` says why not.
 struct CheckpointShard {
-  std::string name;  // without directory; of an index, as it is written there
+  std::string name;  // without directory
   std::string path;
   std::shared_ptr<Reader> reader;  // open, if the file could be opened
   std::optional<SafetensorsHeader> header;
@@ -31,6 +41,8 @@ struct CheckpointShard {
 // Something that the shards, each sound by itself, do not agree on with the index or one another.
 struct CheckpointProblem {
   enum class Kind : uint8_t {
+    empty_index,       // the index names no tensor
+    bad_file_name,     // the index says it is in a file that would not be beside the index
     missing_tensor,    // the index says it is in this shard, the shard does not have it
     unlisted_tensor,   // it is in this shard, the index knows it in another or not at all
     duplicate_tensor,  // without an index: an earlier shard has it too
@@ -38,7 +50,7 @@ struct CheckpointProblem {
     total_size,        // the tensors' bytes do not add up to what the index says
   };
   Kind kind;
-  std::string file;    // a shard's name; empty for total_size
+  std::string file;    // a shard's name; empty where it is about the index
   std::string tensor;  // empty where it is about no tensor
   std::string message;
 };
@@ -46,7 +58,7 @@ struct CheckpointProblem {
 struct Checkpoint {
   std::string path;                             // as given
   std::string index;                            // path of the index; empty without
-  std::map<std::string, std::string> metadata;  // the index's; values that are no strings as JSON
+  std::map<std::string, std::string> metadata;  // the index's
   std::vector<CheckpointShard> shards;          // by name
   std::vector<CheckpointProblem> problems;
 };

@@ -20,8 +20,8 @@ void append_little_endian(std::string& bytes, uint64_t value, size_t nbytes) {
   for (size_t i = 0; i < nbytes; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
 }
 
-std::optional<uint64_t> tensor_nbytes(std::span<const int64_t> shape, Dtype dtype) {
-  int64_t product = dtype.size();
+std::optional<uint64_t> tensor_size(std::span<const int64_t> shape, int64_t element_size) {
+  int64_t product = element_size;
   bool is_empty = false;
   for (const int64_t dim : shape) {
     if (dim == 0) {
@@ -31,6 +31,10 @@ std::optional<uint64_t> tensor_nbytes(std::span<const int64_t> shape, Dtype dtyp
     }
   }
   return is_empty ? 0 : static_cast<uint64_t>(product);
+}
+
+std::optional<uint64_t> tensor_nbytes(std::span<const int64_t> shape, Dtype dtype) {
+  return tensor_size(shape, static_cast<int64_t>(dtype.size()));
 }
 
 std::string shape_text(std::span<const int64_t> shape) {

@@ -19,8 +19,10 @@ inline constexpr uint64_t kMaxFileOffset = std::numeric_limits<int64_t>::max();
 uint64_t decode_little_endian(std::string_view bytes);
 void append_little_endian(std::string& bytes, uint64_t value, size_t nbytes);
 
-// The bytes of a tensor, or nothing if the product, dimensions of 0 not counted, is past 2^63 - 1:
-// such a shape has no strides even when it is empty. Requires: no dimension is negative.
+// The size of a tensor whose elements have `element_size`, in bytes or bits. Nothing if the
+// product, dimensions of 0 not counted, is past 2^63 - 1: such a shape has no strides even when it
+// is empty. Requires: no dimension is negative.
+std::optional<uint64_t> tensor_size(std::span<const int64_t> shape, int64_t element_size);
 std::optional<uint64_t> tensor_nbytes(std::span<const int64_t> shape, Dtype dtype);
 
 // "(2,3)"

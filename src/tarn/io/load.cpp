@@ -31,7 +31,7 @@ void add_arrays(std::shared_ptr<io::Reader> reader, const io::SafetensorsHeader&
   const io::TensorLoader loader(std::move(reader), header.tensors.size(),
                                 header.data_end - header.data_begin, s, tracker);
   for (const io::SafetensorsEntry& entry : header.tensors) {
-    arrays.emplace(entry.name, loader.load(io::place_of(entry)));
+    arrays.emplace(entry.name, loader.load(entry));
   }
 }
 

@@ -36,8 +36,9 @@ array load(std::string file, const LoadOptions& options);
 using SafetensorsLoad =
     std::pair<std::unordered_map<std::string, array>, std::unordered_map<std::string, std::string>>;
 
-// One .safetensors file, which must not be shorter than its header says. The 8-bit float types load
-// as their bytes, uint8.
+// One .safetensors file, which must not be shorter than its header says. Floats of 8 bits and less
+// load as their bytes, uint8, those of less packed into the last dimension. A tensor of an unknown
+// dtype, or whose last dimension is no whole bytes, is an array whose evaluation fails.
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream, StreamOrDevice s = {});
 SafetensorsLoad load_safetensors(const std::string& file, StreamOrDevice s = {});
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream, const LoadOptions& options);

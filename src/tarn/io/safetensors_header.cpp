@@ -26,21 +26,35 @@ constexpr const char* kMetadataKey = "__metadata__";
 
 struct FormatDtype {
   const char* name;
+  int n_bits;  // of an element
   Dtype dtype;
   bool is_written;  // the name for arrays of this dtype
 };
 
-// The 8-bit floats have no arithmetic here: their bytes are loaded as they are.
+// The floats of 8 bits and less have no arithmetic here: their bytes are loaded as they are.
 constexpr FormatDtype kFormatDtypes[] = {
-    {"BOOL", tarn::bool_, true},     {"U8", tarn::uint8, true},
-    {"I8", tarn::int8, true},        {"F8_E5M2", tarn::uint8, false},
-    {"F8_E4M3", tarn::uint8, false}, {"F8_E8M0", tarn::uint8, false},
-    {"I16", tarn::int16, true},      {"U16", tarn::uint16, true},
-    {"F16", tarn::float16, true},    {"BF16", tarn::bfloat16, true},
-    {"I32", tarn::int32, true},      {"U32", tarn::uint32, true},
-    {"F32", tarn::float32, true},    {"I64", tarn::int64, true},
-    {"U64", tarn::uint64, true},     {"F64", tarn::float64, true},
-    {"C64", tarn::complex64, true},
+    {"BOOL", 8, tarn::bool_, true},
+    {"U8", 8, tarn::uint8, true},
+    {"I8", 8, tarn::int8, true},
+    {"F4", 4, tarn::uint8, false},
+    {"F6_E2M3", 6, tarn::uint8, false},
+    {"F6_E3M2", 6, tarn::uint8, false},
+    {"F8_E5M2", 8, tarn::uint8, false},
+    {"F8_E4M3", 8, tarn::uint8, false},
+    {"F8_E8M0", 8, tarn::uint8, false},
+    {"F8_E4M3FNUZ", 8, tarn::uint8, false},
+    {"F8_E5M2FNUZ", 8, tarn::uint8, false},
+    {"I16", 16, tarn::int16, true},
+    {"U16", 16, tarn::uint16, true},
+    {"F16", 16, tarn::float16, true},
+    {"BF16", 16, tarn::bfloat16, true},
+    {"I32", 32, tarn::int32, true},
+    {"U32", 32, tarn::uint32, true},
+    {"F32", 32, tarn::float32, true},
+    {"I64", 64, tarn::int64, true},
+    {"U64", 64, tarn::uint64, true},
+    {"F64", 64, tarn::float64, true},
+    {"C64", 64, tarn::complex64, true},
 };
 
 const FormatDtype* find_dtype(std::string_view name) {
@@ -87,13 +101,17 @@ class HeaderCheck {
   }
 
  private:
-  [[noreturn]] void fail(std::string_view text, uint64_t offset,
-                         const std::string& tensor = {}) const {
+  OperationError error(std::string_view text, uint64_t offset, const std::string& tensor) const {
     IoDetails details;
     details.path = path_;
     details.tensor = tensor;
     details.offset = static_cast<int64_t>(offset);
-    throw io_error("load_safetensors", text, std::move(details));
+    return io_error("load_safetensors", text, std::move(details));
+  }
+
+  [[noreturn]] void fail(std::string_view text, uint64_t offset,
+                         const std::string& tensor = {}) const {
+    throw error(text, offset, tensor);
   }
 
   [[noreturn]] void fail_short(const char* text, uint64_t offset, uint64_t wanted, uint64_t got,
@@ -159,9 +177,13 @@ class HeaderCheck {
     const auto dtype = row.find("dtype");
     if (dtype == row.end() || !dtype->is_string()) fail_entry(name, "has no dtype");
     entry.dtype_name = dtype->get_ref<const std::string&>();
-    const FormatDtype* known = find_dtype(entry.dtype_name);
-    if (!known) fail_entry(name, fmt::format("has the unknown dtype \"{}\"", entry.dtype_name));
-    entry.dtype = known->dtype;
+    if (const FormatDtype* known = find_dtype(entry.dtype_name)) {
+      entry.n_bits = known->n_bits;
+      entry.dtype = known->dtype;
+    } else {
+      entry.failure = std::make_exception_ptr(error(
+          fmt::format("has the unknown dtype \"{}\"", entry.dtype_name), kLengthNbytes, name));
+    }
 
     for (const uint64_t dim : integers(name, row, "shape")) {
       entry.shape.push_back(static_cast<int64_t>(dim));
@@ -198,17 +220,31 @@ class HeaderCheck {
     if (end > kMaxFileOffset - header_.data_begin) {
       fail_entry(entry.name, fmt::format("data_offsets [{}, {}] are past any file", begin, end));
     }
-    const std::optional<uint64_t> nbytes = tensor_nbytes(entry.shape, entry.dtype);
-    if (!nbytes) {
-      fail_entry(entry.name, fmt::format("the shape {} is too large", shape_text(entry.shape)));
-    }
-    if (end - begin != *nbytes) {
+    const uint64_t nbytes = nbytes_of(entry);
+    // The size of what has an unknown dtype is whatever its offsets say.
+    if (!entry.failure && end - begin != nbytes) {
       fail(fmt::format("data_offsets [{}, {}] span {} bytes, but {} of shape {} are {}", begin, end,
-                       end - begin, entry.dtype_name, shape_text(entry.shape), *nbytes),
+                       end - begin, entry.dtype_name, shape_text(entry.shape), nbytes),
            header_.data_begin + begin, entry.name);
     }
     entry.begin = header_.data_begin + begin;
     entry.end = header_.data_begin + end;
+  }
+
+  // By its shape; as if an element were a byte if the dtype is unknown.
+  uint64_t nbytes_of(const SafetensorsEntry& entry) const {
+    const bool is_of_bytes = entry.n_bits % 8 == 0;
+    const int element_size = is_of_bytes ? std::max(entry.n_bits / 8, 1) : entry.n_bits;
+    const std::optional<uint64_t> size = tensor_size(entry.shape, element_size);
+    if (!size) {
+      fail_entry(entry.name, fmt::format("the shape {} is too large", shape_text(entry.shape)));
+    }
+    if (is_of_bytes) return *size;
+    if (*size % 8 != 0) {
+      fail_entry(entry.name, fmt::format("{} of shape {} are {} bits, which are no whole bytes",
+                                         entry.dtype_name, shape_text(entry.shape), *size));
+    }
+    return *size / 8;
   }
 
   // Sorts the tensors by offset, and requires that each begins where the one before it ends.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <optional>
 #include <span>
@@ -28,10 +29,13 @@ inline constexpr uint64_t kMaxSafetensorsHeaderNbytes = 100'000'000;
 struct SafetensorsEntry {
   std::string name;
   std::string dtype_name;      // as in the file
-  Dtype dtype = tarn::uint8;   // that an array of it has; the 8-bit float types come as uint8
+  int n_bits = 0;              // of an element; 0 if the dtype is unknown
+  Dtype dtype = tarn::uint8;   // that an array of it has; floats of 8 bits and less come as uint8
   std::vector<int64_t> shape;  // may exceed what an array's Shape can hold
   uint64_t begin = 0;          // in bytes, from the start of the file
   uint64_t end = 0;
+  // Why it cannot be read although the others of the file can: its dtype is unknown. Else null.
+  std::exception_ptr failure = {};
 
   uint64_t nbytes() const { return end - begin; }
 };

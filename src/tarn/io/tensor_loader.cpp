@@ -26,6 +26,7 @@ struct Load {
   uint64_t nbytes;
   std::shared_ptr<TensorProgress> progress;
   std::shared_ptr<StallWatch> stalls;
+  std::exception_ptr refusal = {};  // why there is nothing to read; null otherwise
 };
 
 void reverse_bytes(char* data, size_t nbytes, size_t number_nbytes) {
@@ -42,6 +43,7 @@ void make_zero_or_one(char* data, size_t nbytes) {
 void run_load(const void* op, HostContext& context) {
   const Load& load = *static_cast<const Load*>(op);
   ReadAttempt attempt(*load.progress);
+  if (load.refusal) std::rethrow_exception(load.refusal);
   const StallWatch::Reading reading(*load.stalls);
   char* data = reinterpret_cast<char*>(context.allocate(0).buffer.data());
   ReadOptions options;
@@ -116,7 +118,27 @@ TensorLoader::TensorLoader(std::shared_ptr<Reader> reader, size_t n_tensors, uin
       stalls_(std::make_shared<StallWatch>(progress_)),
       stream_(std::move(s)) {}
 
-array TensorLoader::load(TensorPlace place) const {
+array TensorLoader::load(TensorPlace place) const { return make_array(std::move(place), nullptr); }
+
+array TensorLoader::load(const SafetensorsEntry& entry) const {
+  TensorPlace place = place_of(entry);
+  if (entry.failure) return make_array(std::move(place), entry.failure);
+  if (entry.n_bits >= 8) return load(std::move(place));
+  int64_t& last = place.shape.back();  // whose product with n_bits the header has been checked for
+  if (last * entry.n_bits % 8 == 0) {
+    last = last * entry.n_bits / 8;
+    return load(std::move(place));
+  }
+  IoDetails details;
+  details.path = reader_->label();
+  details.tensor = entry.name;
+  const std::string text = fmt::format("the last dimension of {} of shape {} is no whole bytes",
+                                       entry.dtype_name, shape_text(entry.shape));
+  return make_array(std::move(place),
+                    std::make_exception_ptr(io_error("load", text, std::move(details))));
+}
+
+array TensorLoader::make_array(TensorPlace place, std::exception_ptr refusal) const {
   Shape shape = array_shape(place, *reader_);
   const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
   Load load{reader_,
@@ -124,7 +146,8 @@ array TensorLoader::load(TensorPlace place) const {
             tensor->begin,
             tensor->nbytes,
             std::make_shared<TensorProgress>(progress_, tensor->nbytes),
-            stalls_};
+            stalls_,
+            std::move(refusal)};
   return make_node(Op(kLoadClass, std::move(load)), stream_for_load(stream_), std::move(shape),
                    tensor->dtype);
 }

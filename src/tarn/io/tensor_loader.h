@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,11 +67,18 @@ class TensorLoader {
   // The tensor. Throws OperationError (io) if its shape is more than an array can have.
   // Requires: no tensor is loaded twice, or else it counts twice.
   array load(TensorPlace place) const;
+  // Elements of less than 8 bits stay packed: as many bytes in the last dimension as they fill.
+  // What cannot be loaded, because they do not fill the last byte or their dtype is unknown, is an
+  // array of the tensor's shape whose evaluation fails.
+  array load(const SafetensorsEntry& entry) const;
 
   // The tensor in parts of at most `max_part_nbytes`, or of one element. Same requirement.
   TensorParts parts(TensorPlace place, size_t max_part_nbytes) const;
 
  private:
+  // With a `refusal`, that is what evaluating it throws.
+  array make_array(TensorPlace place, std::exception_ptr refusal) const;
+
   std::shared_ptr<Reader> reader_;
   std::shared_ptr<FileProgress> progress_;
   std::shared_ptr<StallWatch> stalls_;

@@ -16,17 +16,8 @@ namespace {
 
 StatsAdder adder_of(NumberFormat format, Dtype dtype) {
   const TensorStatsKernels& kernels = tensor_stats_kernels();
-  switch (format) {
-    case NumberFormat::float8_e4m3:
-      return kernels.of_float8_e4m3;
-    case NumberFormat::float8_e5m2:
-      return kernels.of_float8_e5m2;
-    case NumberFormat::float8_e8m0:
-      return kernels.of_float8_e8m0;
-    case NumberFormat::of_dtype:
-      break;
-  }
-  return kernels.of_dtype[int(dtype.val())];
+  return format == NumberFormat::of_dtype ? kernels.of_dtype[int(dtype.val())]
+                                          : kernels.of_format[int(format)];
 }
 
 }  // namespace

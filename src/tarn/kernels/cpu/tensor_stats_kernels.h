@@ -12,10 +12,8 @@ namespace tarn::cpu {
 using StatsAdder = void (*)(TensorStats& stats, const void* elements, size_t n);
 
 struct TensorStatsKernels {
-  StatsAdder of_dtype[kDtypeCount];  // null for complex64
-  StatsAdder of_float8_e4m3;
-  StatsAdder of_float8_e5m2;
-  StatsAdder of_float8_e8m0;
+  StatsAdder of_dtype[kDtypeCount];          // null for complex64
+  StatsAdder of_format[kNumberFormatCount];  // null for NumberFormat::of_dtype
 };
 
 // Those of the instruction set that kernels() has chosen.

@@ -99,6 +99,36 @@ struct Float8E8m0 {
   }
 };
 
+// Of the bits behind the sign.
+template <int kMantissaBits, int kBias>
+double small_float(uint64_t magnitude) {
+  // With the fields in their places all that differs from a double is the bias.
+  const double scale = std::bit_cast<double>(uint64_t{2046 - kBias} << 52);
+  return std::bit_cast<double>(magnitude << (52 - kMantissaBits)) * scale;
+}
+
+// With neither infinity nor -0: the code of that is NaN.
+template <int kMantissaBits>
+struct Float8Fnuz {
+  using Stored = uint8_t;
+  static double at(const uint8_t* p, size_t i) {
+    constexpr int kBias = 1 << (6 - kMantissaBits);
+    if (p[i] == 0x80) return std::numeric_limits<double>::quiet_NaN();
+    const double magnitude = small_float<kMantissaBits, kBias>(p[i] & 0x7fu);
+    return p[i] < 0x80 ? magnitude : -magnitude;
+  }
+};
+
+// Two to a byte; that of the lower bits is taken for the first.
+struct Float4E2m1 {
+  using Stored = uint8_t;
+  static double at(const uint8_t* p, size_t i) {
+    const unsigned code = p[i / 2] >> (4 * (i % 2)) & 0xfu;
+    const double magnitude = small_float<1, 1>(code & 7);
+    return code < 8 ? magnitude : -magnitude;
+  }
+};
+
 inline constexpr size_t kBlock = 4096;
 static_assert(kBlock % Pack<double>::kLanes == 0);
 
@@ -120,8 +150,8 @@ void widen(const typename N::Stored* x, size_t n, double* values) {
   for (; i < n; ++i) values[i] = N::at(x, i);
 }
 
-// Fills in all but `m2`. Requires: of the values one at least is finite, such as `pivot`, and
-// `n_packs` is at most that of a block.
+// Fills in all but `m2` and what goes with it, and the rests. Requires: of the values one at least
+// is finite, such as `pivot`, and `n_packs` is at most that of a block.
 //
 // Sums are of distances from a pivot, so that equal numbers have exactly their mean and no spread;
 // and of parts so small that they cannot overflow.
@@ -149,21 +179,39 @@ TARN_FN void count_and_sum(const double* values, size_t n_packs, double pivot, T
   block.inf = double(n_packs * kLanes - finite - nan);
   block.min = hn::GetLane(hn::MinOfLanes(d, low)) + 0.0;  // not -0
   block.max = hn::GetLane(hn::MaxOfLanes(d, high)) + 0.0;
-  block.mean = pivot + hn::GetLane(hn::SumOfLanes(d, sum)) / block.finite / kPart;
+  const double distance_part = hn::GetLane(hn::SumOfLanes(d, sum)) / block.finite;
+  block.mean = pivot + distance_part / kPart;
+  // From one end of double's range to the other it is twice what double can hold.
+  if (!std::isfinite(block.mean)) block.mean = 2 * (pivot / 2 + distance_part / (2 * kPart));
 }
 
-// The sum of squared distances of the finite values.
-TARN_FN double sum_squares(const double* values, size_t n_packs, double mean) {
+// The sum of squared distances, these times `scale`, of the finite values.
+TARN_FN double sum_squares(const double* values, size_t n_packs, double mean, double scale) {
   constexpr size_t kLanes = Pack<double>::kLanes;
   const hn::ScalableTag<double> d;
   auto sum = hn::Zero(d);
   for (size_t i = 0; i < n_packs; ++i) {
     const auto value = hn::Load(d, values + i * kLanes);
-    const auto distance = hn::Sub(value, hn::Set(d, mean));
+    const auto distance = hn::MulSub(value, hn::Set(d, scale), hn::Set(d, mean * scale));
     const auto counted = hn::IfThenElseZero(hn::IsFinite(value), distance);
     sum = hn::MulAdd(counted, counted, sum);
   }
   return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// Requires: there is a number.
+template <class E>
+void add_rests(TensorStats& block, const E* x, size_t n) {
+  E low = x[0], high = x[0];
+  for (size_t i = 1; i < n; ++i) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  const auto rest = [](E exact) {
+    return static_cast<double>(__int128{exact} - static_cast<__int128>(static_cast<double>(exact)));
+  };
+  block.min_rest = rest(low);
+  block.max_rest = rest(high);
 }
 
 // Of at most kBlock numbers, in double and in two passes.
@@ -180,7 +228,14 @@ void add_exactly(TensorStats& stats, const typename N::Stored* x, size_t n) {
   if (pivot != values + n) {
     count_and_sum(values, n_packs, *pivot, block);
     block.nan -= double(n_padded - n);
-    block.m2 = sum_squares(values, n_packs, block.mean);
+    block.m2 = sum_squares(values, n_packs, block.mean, block.scale);
+    if (!std::isfinite(block.m2)) {
+      block.scale = TensorStats::kSmallScale;
+      block.m2 = sum_squares(values, n_packs, block.mean, block.scale);
+    }
+    if constexpr (std::is_integral_v<typename N::Stored> && sizeof(typename N::Stored) == 8) {
+      add_rests(block, x, n);
+    }
   } else {
     block.nan = double(std::count_if(values, values + n, [](double x) { return std::isnan(x); }));
     block.inf = double(n) - block.nan;
@@ -389,6 +444,14 @@ void add_bytes(TensorStats& stats, const void* elements, size_t n) {
   if (n > 0) add_exactly<Numbers<E>>(stats, x, n);
 }
 
+void add_float4(TensorStats& stats, const void* elements, size_t n) {
+  const auto* x = static_cast<const uint8_t*>(elements);
+  for (; n > kBlock / 2; x += kBlock / 2, n -= kBlock / 2) {
+    add_exactly<Float4E2m1>(stats, x, kBlock);
+  }
+  add_exactly<Float4E2m1>(stats, x, 2 * n);
+}
+
 template <class E>
 using NumbersOf = std::conditional_t<
     std::is_same_v<E, float> || HalfType<E>, FloatNumbers<E>,
@@ -409,9 +472,15 @@ void add_tensor_stats(cpu::TensorStatsKernels& kernels) {
       }
     });
   }
-  kernels.of_float8_e4m3 = add_numbers<Float8E4m3>;
-  kernels.of_float8_e5m2 = add_numbers<Float8E5m2>;
-  kernels.of_float8_e8m0 = add_numbers<Float8E8m0>;
+  const auto of_format = [&](NumberFormat format) -> cpu::StatsAdder& {
+    return kernels.of_format[int(format)];
+  };
+  of_format(NumberFormat::float8_e4m3) = add_numbers<Float8E4m3>;
+  of_format(NumberFormat::float8_e5m2) = add_numbers<Float8E5m2>;
+  of_format(NumberFormat::float8_e8m0) = add_numbers<Float8E8m0>;
+  of_format(NumberFormat::float8_e4m3fnuz) = add_numbers<Float8Fnuz<3>>;
+  of_format(NumberFormat::float8_e5m2fnuz) = add_numbers<Float8Fnuz<2>>;
+  of_format(NumberFormat::float4_e2m1) = add_float4;
 }
 
 }  // namespace tarn::HWY_NAMESPACE
