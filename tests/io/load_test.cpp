@@ -96,6 +96,18 @@ TEST_F(Load, a_missing_file_is_an_error_of_the_call) {
   }
 }
 
+TEST_F(Load, safetensors_of_several_files_are_checkpoints) {
+  for (const std::string& path : {directory.path(), directory / "model.safetensors.index.json"}) {
+    try {
+      load_safetensors(path);
+      FAIL() << "loaded " << path;
+    } catch (const OperationError& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("load_checkpoint"));
+      EXPECT_EQ(error.io().path, path);
+    }
+  }
+}
+
 TEST_F(Load, safetensors_of_every_dtype) {
   std::vector<io::SafetensorsSpec> specs;
   std::string data;

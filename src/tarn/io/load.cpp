@@ -1,7 +1,10 @@
 #include "tarn/io/load.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
+#include "tarn/io/io_error.h"
 #include "tarn/io/npy_header.h"
 #include "tarn/io/safetensors_header.h"
 #include "tarn/io/tensor_loader.h"
@@ -78,6 +81,14 @@ SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream,
   return loaded;
 }
 SafetensorsLoad load_safetensors(const std::string& file, const LoadOptions& options) {
+  std::error_code unknown;  // opening will tell
+  if (file.ends_with(".json") || std::filesystem::is_directory(file, unknown)) {
+    IoDetails details;
+    details.path = file;
+    throw io::io_error("load_safetensors",
+                       "not one file of tensors: load_checkpoint takes directories and indexes",
+                       std::move(details));
+  }
   return load_safetensors(open_reader(file), options);
 }
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream, StreamOrDevice s) {

@@ -39,6 +39,7 @@ using SafetensorsLoad =
 // One .safetensors file, which must not be shorter than its header says. Floats of 8 bits and less
 // load as their bytes, uint8, those of less packed into the last dimension. A tensor of an unknown
 // dtype, or whose last dimension is no whole bytes, is an array whose evaluation fails.
+// Directories and indexes are for load_checkpoint.
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream, StreamOrDevice s = {});
 SafetensorsLoad load_safetensors(const std::string& file, StreamOrDevice s = {});
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream, const LoadOptions& options);
