@@ -2,7 +2,10 @@
 // program, and gates instead of times: an operation behind a gate runs until the test opens it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -26,7 +29,7 @@ class Gate {
     void go_through() const {
       if (!state_) return;
       std::unique_lock lock(state_->mutex);
-      ++state_->n_reached;
+      if (++state_->n_reached == 1) state_->first_reached = std::chrono::steady_clock::now();
       state_->changed.notify_all();
       state_->changed.wait(lock, [&] { return state_->open; });
     }
@@ -38,6 +41,7 @@ class Gate {
       std::condition_variable changed;
       bool open = false;
       int n_reached = 0;
+      std::chrono::steady_clock::time_point first_reached;  // of n_reached > 0
     };
     explicit Pass(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -58,6 +62,10 @@ class Gate {
   void wait_until_reached(int times = 1) {
     std::unique_lock lock(state_->mutex);
     state_->changed.wait(lock, [&] { return state_->n_reached >= times; });
+  }
+  bool was_reached_before(std::chrono::steady_clock::time_point time) const {
+    std::lock_guard lock(state_->mutex);
+    return state_->n_reached > 0 && state_->first_reached < time;
   }
 
  private:
@@ -182,6 +190,26 @@ inline float value_of(const array& a) { return a.data<float>()[0]; }
 inline bool has_values(const array& a, float value) {
   const float* data = a.data<float>();
   return std::all_of(data, data + a.size(), [value](float x) { return x == value; });
+}
+
+// What `build` makes of a gate has a deadline that passes while it stands before the gate: with
+// ever more time to get there until it does. Whenever the deadline passes, it ends the evaluation,
+// and a retry makes the array right.
+template <class Build, class IsRight>
+void expect_a_deadline_at_a_gate_to_end_it(Build build, IsRight is_right) {
+  bool was_at_gate = false;
+  for (std::chrono::microseconds time{100}; !was_at_gate; time *= 2) {
+    Gate gate;
+    const array a = build(gate.pass());
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    EXPECT_THROW(eval({a}, {.deadline = deadline}), DeadlineError);
+    was_at_gate = gate.was_reached_before(deadline);
+    EXPECT_THROW(a.wait(), DeadlineError);
+    EXPECT_EQ(a.failure()->kind, FailureKind::deadline);
+    gate.open();
+    retry({a});
+    EXPECT_TRUE(is_right(a));
+  }
 }
 
 // All streams are idle afterwards, and nobody's failure is pending on them.

@@ -7,12 +7,11 @@
 #include <random>
 #include <thread>
 
+#include "tests/contract/faulty_lapack.h"
 #include "tests/contract/programs.h"
 
 namespace tarn::contract {
 namespace {
-
-using namespace std::chrono_literals;
 
 TEST(Contract, contract_b01_a_batch_that_cannot_be_built_leaves_no_wait_hanging) {
   Stream s = cpu_stream();
@@ -69,16 +68,9 @@ TEST(Contract, contract_b03_failing_evals_then_a_healthy_one) {
 }
 
 TEST(Contract, contract_b06_deadline_ends_the_wait_for_a_blocked_operation) {
-  Stream s = cpu_stream();
-  Gate gate;
-  array a = fill(7, s, {gate.pass()});
-  EvalOptions options;
-  options.deadline = std::chrono::steady_clock::now() + 20ms;
-  EXPECT_THROW(eval({a}, options), DeadlineError);
-  EXPECT_EQ(a.failure()->kind, FailureKind::deadline);
-  gate.open();
-  retry({a});
-  EXPECT_TRUE(has_values(a, 7));
+  const Stream s = cpu_stream();
+  expect_a_deadline_at_a_gate_to_end_it([s](Gate::Pass pass) { return fill(7, s, {pass}); },
+                                        [](const array& a) { return has_values(a, 7); });
 }
 
 TEST(Contract, contract_b06_cancelling_ends_the_wait_for_a_blocked_operation) {
@@ -226,6 +218,37 @@ TEST(Contract, contract_d02_available_only_when_complete) {
     });
     eval(a);
     poller.join();
+  }
+}
+
+// No matrix is known for which LAPACK does not converge: so it is made to say that it did not.
+TEST(Contract, contract_e09_a_decomposition_that_does_not_converge_is_a_numerical_failure) {
+  const Stream s = cpu_stream();
+  const array m = array({2.0f, 1.0f, 1.0f, 3.0f}, {2, 2});
+  const std::pair<const char*, std::vector<array>> cases[] = {
+      {"svd", linalg::svd(m, s)},
+      {"svd", linalg::svd(m, false, s)},
+      {"eigh", {linalg::eigh(m, "L", s).first}},
+      {"eigh", {linalg::eigvalsh(m, "L", s)}},
+      {"eig", {linalg::eig(m, s).second}},
+  };
+  for (const auto& [op, outputs] : cases) {
+    SCOPED_TRACE(op);
+    const array dependent = sum(outputs[0], s);
+    {
+      const NoConvergence fault;
+      EXPECT_THROW(eval(dependent), NumericalError);
+    }
+    for (const array& output : outputs) {
+      EXPECT_THROW(output.data<uint8_t>(), NumericalError);
+      ASSERT_TRUE(output.failure());
+      EXPECT_EQ(output.failure()->kind, FailureKind::numerical);
+      EXPECT_EQ(output.failure()->op, op);
+      EXPECT_NE(output.failure()->message.find("converge"), std::string::npos);
+    }
+    EXPECT_THROW(dependent.data<uint8_t>(), NumericalError);
+    retry({dependent});
+    EXPECT_TRUE(outputs[0].is_available());
   }
 }
 

@@ -1,6 +1,6 @@
 // Makes the n-th call of some kind fail, wherever in the process it is made. An executable that
-// links fault_points.cpp has its own operator new, pthread_create, open, pread and so on, in front
-// of those of the system.
+// links faulty_memory.cpp, faulty_threads.cpp or faulty_files.cpp has its own operator new,
+// pthread_create, or open, pread and so on, in front of those of the system.
 #pragma once
 
 #include <cstdint>

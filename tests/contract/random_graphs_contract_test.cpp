@@ -7,7 +7,7 @@
 #include <random>
 
 #include "tests/contract/programs.h"
-#include "tests/graph/reference_model.h"
+#include "tests/contract/reference_model.h"
 
 namespace tarn::model {
 namespace {
