@@ -146,8 +146,9 @@ class CommandLine {
   bool with_checksums_ = false;
 };
 
-// OpenBLAS makes its threads when it is loaded, and they spin for a tenth of a second, longer than reading a
-// checkpoint of 1 GiB takes. The tool multiplies no matrices; OpenBLAS would make them anew.
+// OpenBLAS makes its threads when it is loaded, and they spin for a tenth of a second, longer than
+// reading a checkpoint of 1 GiB takes. The tool multiplies no matrices; OpenBLAS would make them
+// anew.
 void stop_blas_threads() {
   void* const shutdown = dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
   if (shutdown != nullptr) reinterpret_cast<int (*)()>(shutdown)();
