@@ -125,6 +125,21 @@ TEST(Contract, contract_p15_a_task_may_evaluate_on_its_own_stream) {
   EXPECT_EQ(seen, 2);
 }
 
+TEST(Contract, contract_p15_what_a_task_leaves_behind_may_evaluate_on_its_stream) {
+  const Stream s = cpu_stream();
+  for (const bool is_last : {true, false}) {
+    Gate gate;
+    array seen = fill(1, s);
+    scheduler::enqueue(s, [pass = gate.pass()] { pass.go_through(); });
+    // The queue is the last to hold the task's state.
+    scheduler::enqueue(s, [state = std::shared_ptr<void>(nullptr, [=](void*) { eval(seen); })] {});
+    if (!is_last) scheduler::enqueue(s, [] {});
+    gate.open();
+    synchronize(s);
+    EXPECT_EQ(seen.status(), array::Status::available);
+  }
+}
+
 TEST(Contract, contract_p15_work_that_would_wait_for_itself_fails) {
   const Stream s = cpu_stream();
   array a = operation("drains itself", s, {}, [=](auto&, auto&) { synchronize(s); });

@@ -164,8 +164,10 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
         continue;
       }
       bool more = pop();
+      release(task);
+      // Idle only now: who has drained the stream finds what its tasks held given back.
+      more = more || has_more();
       bool hand_over = more && &task == last;
-      task.release();
       if (hand_over) start();
       if (!more || hand_over) return;
     }
@@ -176,6 +178,12 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     return task.advance();
   }
 
+  // Destructors of the user's may evaluate, too.
+  void release(Task& task) noexcept {
+    typename Sync::running_queue running(this);
+    task.release();
+  }
+
   // Requires: active, and this thread runs the queue, so there is a first task and only this thread
   // removes it.
   Task& first() noexcept {
@@ -183,15 +191,18 @@ class BasicStreamQueue final : BasicRunnable<Sync>, BasicContinuation<Sync> {
     return *head_;
   }
 
-  // Removes the first task. Returns whether there are more; if not, the queue is idle and no longer
-  // this thread's.
+  // Removes the first task. Returns whether there are more.
   bool pop() noexcept {
     std::lock_guard lock(mutex_);
     head_ = head_->next_task;
-    if (head_ == nullptr) {
-      tail_ = &head_;
-      active_ = false;
-    }
+    if (head_ == nullptr) tail_ = &head_;
+    return head_ != nullptr;
+  }
+
+  // If not, the queue is idle and no longer this thread's.
+  bool has_more() noexcept {
+    std::lock_guard lock(mutex_);
+    active_ = head_ != nullptr;
     return active_;
   }
 
