@@ -28,9 +28,9 @@ inline double seconds_of(const Work& work) {
 // work may join in only after milliseconds. Long work is done once.
 inline double seconds_when_awake(const Work& work) {
   constexpr double kAwake = 0.01, kLong = 0.1;
-  double spent = 0;
-  while (spent < kAwake) spent += seconds_of(work);
-  return spent < kLong ? seconds_of(work) : spent;
+  double spent = 0, last = 0;
+  while (spent < kAwake) spent += last = seconds_of(work);
+  return last < kLong ? seconds_of(work) : last;
 }
 
 inline double median(std::vector<double> values) {

@@ -1,7 +1,6 @@
 // Other frameworks doing the same work: bench/peers.py in a process of its own, told when to run.
 #pragma once
 
-#include <dlfcn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,14 +13,9 @@
 #include <string>
 #include <system_error>
 
-namespace tarn::bench {
+#include "tarn/base/blas_threads.h"
 
-// Ends the threads of this process's OpenBLAS, which makes new ones when it needs them. Requires:
-// nothing is being multiplied.
-inline void stop_blas_threads() {
-  void* const shutdown = dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
-  if (shutdown != nullptr) reinterpret_cast<int (*)()>(shutdown)();
-}
+namespace tarn::bench {
 
 // Whoever is measured has the machine alone: the threads of OpenMP and OpenBLAS, which wait for
 // more work at full speed for a tenth of a second, are stopped with their process. Not thread-safe.

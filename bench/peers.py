@@ -245,8 +245,9 @@ def seconds_when_awake(work, data):
     AWAKE, LONG = 0.01, 0.1
     spent = 0
     while spent < AWAKE:
-        spent += seconds_of(work, data)
-    return seconds_of(work, data) if spent < LONG else spent
+        last = seconds_of(work, data)
+        spent += last
+    return seconds_of(work, data) if last < LONG else last
 
 
 def main():

@@ -31,7 +31,7 @@ std::optional<NumberFormat> format_of(const io::SafetensorsEntry& entry) {
   if (dtype == "F8_E5M2FNUZ") return NumberFormat::float8_e5m2fnuz;
   if (dtype == "F4") return NumberFormat::float4_e2m1;
   // How other packed numbers lie in their bytes, the format does not say.
-  if (entry.n_bits < 8) return std::nullopt;
+  if (dtype != io::safetensors_dtype_name(entry.dtype)) return std::nullopt;
   return NumberFormat::of_dtype;
 }
 

@@ -1,5 +1,4 @@
 // tarn: looks at model checkpoints. This file has the command line; each command is a file.
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
@@ -13,6 +12,7 @@
 #include "cli/endless_work.h"
 #include "cli/interruption.h"
 #include "cli/text.h"
+#include "tarn/base/blas_threads.h"
 #include "tarn/base/settings.h"
 #include "tarn/runtime/memory.h"
 
@@ -146,14 +146,6 @@ class CommandLine {
   bool with_checksums_ = false;
 };
 
-// OpenBLAS makes its threads when it is loaded, and they spin for a tenth of a second, longer than
-// reading a checkpoint of 1 GiB takes. The tool multiplies no matrices; OpenBLAS would make them
-// anew.
-void stop_blas_threads() {
-  void* const shutdown = dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
-  if (shutdown != nullptr) reinterpret_cast<int (*)()>(shutdown)();
-}
-
 int run(int argc, char** argv) {
   try {
     const int status = CommandLine().run(argc, argv);
@@ -173,7 +165,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A file that gets too large is an error of writing it, which then leaves nothing behind.
   std::signal(SIGXFSZ, SIG_IGN);
-  tarn::cli::stop_blas_threads();
+  tarn::stop_blas_threads();  // the tool multiplies no matrices
   const int status = tarn::cli::run(argc, argv);
   // What is left behind may still use what an orderly exit destroys.
   if (tarn::cli::has_left_work()) std::_Exit(status);

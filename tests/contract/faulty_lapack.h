@@ -3,7 +3,7 @@
 
 namespace tarn::contract {
 
-// While it lives, no decomposition converges: each leaves its outputs half-made. One at a time.
+// While it lives, no decomposition converges: each says so and leaves no result. One at a time.
 class NoConvergence {
  public:
   NoConvergence();

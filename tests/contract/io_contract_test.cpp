@@ -423,6 +423,7 @@ TEST(Contract, contract_b06_a_stall_is_visible_while_the_reader_blocks) {
   reports.wait_for(LoadState::stalled);
   gate.open();
   a.wait();
+  reports.wait_for(LoadState::done);
   EXPECT_EQ(reports.all().back().state, LoadState::done);
 }
 

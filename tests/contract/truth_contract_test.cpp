@@ -99,6 +99,12 @@ TEST(Contract, contract_p01_an_output_shows_no_bytes_beyond_its_buffer) {
   } cases[] = {
       {"too small", [](auto&, auto& out) { out[0].set_data(allocator::malloc(2048)); }},
       {"no buffer", [](auto&, auto& out) { out[0].set_data(allocator::Buffer(nullptr)); }},
+      {"no buffer, and who frees it",
+       [](auto&, auto& out) { out[0].set_data(allocator::Buffer(nullptr), [](auto) {}); }},
+      {"an offset beyond all numbers",
+       [](auto&, auto& out) {
+         out[0].set_data(allocator::malloc(8192), 1024, {1}, {}, int64_t{1} << 62, allocator::free);
+       }},
       {"strides leave it",
        [](auto&, auto& out) {
          out[0].set_data(allocator::malloc(4096), 1024, {2}, {}, allocator::free);
@@ -132,6 +138,19 @@ TEST(Contract, contract_p01_an_output_shows_no_bytes_beyond_its_buffer) {
     EXPECT_THROW(a.data<float>(), EvalError);
   }
   EXPECT_THROW(array(allocator::malloc(2048), {1024}, float32), std::invalid_argument);
+  EXPECT_THROW(array(allocator::Buffer(nullptr), {1}, float32, [](auto) {}), std::invalid_argument);
+  EXPECT_THROW(operation("of no size", s, {}, cases[0].body, {-2}), std::invalid_argument);
+
+  float elements[1] = {};
+  int n_freed = 0;
+  EXPECT_THROW(array(elements, {-1}, float32, [&](void*) { ++n_freed; }), std::invalid_argument);
+  EXPECT_EQ(n_freed, 1);
+
+  const array bytes = slice(array({1, 2, 3, 4, 5, 6, 7, 8}, uint8), {1}, {5});
+  array inside =
+      operation("inside", s, {bytes},
+                [](auto& in, auto& out) { out[0].copy_shared_buffer(in[0], {1}, {}, 1, 0); }, {1});
+  EXPECT_THROW(inside.eval(), EvalError);
 }
 
 TEST(Contract, contract_p01_an_output_is_described_by_its_strides) {

@@ -97,6 +97,7 @@ TEST_F(Load, a_missing_file_is_an_error_of_the_call) {
 }
 
 TEST_F(Load, safetensors_of_several_files_are_checkpoints) {
+  io::write_file(directory / "model.safetensors.index.json", "{}");
   for (const std::string& path : {directory.path(), directory / "model.safetensors.index.json"}) {
     try {
       load_safetensors(path);
@@ -133,16 +134,19 @@ TEST_F(Load, elements_of_less_than_a_byte_stay_packed) {
                      R"("f6":{"dtype":"F6_E3M2","shape":[8],"data_offsets":[4,10]},)"
                      R"("odd":{"dtype":"F4","shape":[2,3],"data_offsets":[10,13]},)"
                      R"("none":{"dtype":"F4","shape":[3,0],"data_offsets":[13,13]},)"
+                     R"("hollow":{"dtype":"F4","shape":[0,3],"data_offsets":[13,13]},)"
                      R"("unknown":{"dtype":"Q3","shape":[2,5],"data_offsets":[13,15]},)"
+                     R"("huge":{"dtype":"Q3","shape":[3000000000],"data_offsets":[15,15]},)"
                      R"("fnuz":{"dtype":"F8_E4M3FNUZ","shape":[1],"data_offsets":[15,16]}})";
   std::string bytes;
   io::append_little_endian(bytes, json.size(), 8);
   write_file(directory / "a.safetensors", bytes + json + "0123456789abcdef");
   auto arrays = load_safetensors(directory / "a.safetensors").first;
-  ASSERT_EQ(arrays.size(), 6u);
+  ASSERT_EQ(arrays.size(), 8u);
   EXPECT_EQ(arrays.at("f4").shape(), (Shape{2, 2}));
   EXPECT_EQ(arrays.at("f6").shape(), (Shape{6}));
   EXPECT_EQ(arrays.at("none").shape(), (Shape{3, 0}));
+  EXPECT_EQ(arrays.at("hollow").shape(), (Shape{0, 2}));
   EXPECT_THAT(elements<uint8_t>(arrays.at("f4")), ElementsAre('0', '1', '2', '3'));
   EXPECT_THAT(elements<uint8_t>(arrays.at("f6")), ElementsAre('4', '5', '6', '7', '8', '9'));
   EXPECT_THAT(elements<uint8_t>(arrays.at("fnuz")), ElementsAre('f'));
@@ -152,7 +156,8 @@ TEST_F(Load, elements_of_less_than_a_byte_stay_packed) {
     Shape shape;
     const char* says;
   } refused[] = {{"odd", {2, 3}, "the last dimension of F4 of shape (2,3) is no whole bytes"},
-                 {"unknown", {2, 5}, "has the unknown dtype \"Q3\""}};
+                 {"unknown", {2, 5}, "has the unknown dtype \"Q3\""},
+                 {"huge", {0}, "has the unknown dtype \"Q3\""}};
   for (const auto& [tensor, shape, says] : refused) {
     array a = arrays.at(tensor);
     EXPECT_EQ(a.shape(), shape);

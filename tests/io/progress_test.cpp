@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -270,27 +271,26 @@ TEST(Progress, a_handler_may_load_and_may_close_its_tracker) {
   EXPECT_EQ(recorder.reports.size(), 2u);
 }
 
-// Who polls delivers what the reader reports meanwhile: the reader's end waits for that.
-TEST(Progress, has_been_delivered_when_a_tensor_ends) {
-  for (int round = 0; round < 500; ++round) {
-    Recorder recorder;
-    recorder.now += 1h;
-    const auto tracker = recorder.tracker();
-    TensorProgress tensor(start_file_progress("w", 1, 10, tracker), 10);
-    ReadAttempt attempt(tensor);
-    std::jthread polls;
-    std::atomic<bool> is_polling{false};
-    recorder.on_report = [&](const LoadProgress& report) {
-      is_polling = true;
-      is_polling.notify_one();
-      if (report.state == LoadState::stalled) std::this_thread::yield();
-    };
-    recorder.now += 2s;
-    polls = std::jthread([&] { tracker->poll(); });
-    is_polling.wait(false);
-    attempt.finish();
-    ASSERT_EQ(recorder.reports.back().state, LoadState::done);
-  }
+// Who polls is in the handler when the reader ends: closing waits for what it has been left.
+TEST(Progress, has_been_delivered_when_the_tracker_is_closed) {
+  Recorder recorder;
+  const auto tracker = recorder.tracker();
+  TensorProgress tensor(start_file_progress("w", 1, 10, tracker), 10);
+  ReadAttempt attempt(tensor);
+  std::latch is_polling(1), may_go_on(1);
+  recorder.on_report = [&](const LoadProgress& report) {
+    if (report.state != LoadState::stalled) return;
+    is_polling.count_down();
+    may_go_on.wait();
+  };
+  recorder.now += 2s;
+  const std::jthread polls([&] { tracker->poll(); });
+  is_polling.wait();
+  attempt.finish();
+  EXPECT_EQ(recorder.reports.back().state, LoadState::stalled);
+  const std::jthread opens([&] { may_go_on.count_down(); });
+  tracker->close();
+  EXPECT_EQ(recorder.reports.back().state, LoadState::done);
 }
 
 // Threads that read, fail and retry at random: the counts of every file only grow, one handler call

@@ -303,12 +303,12 @@ void compare_exponentials(const KernelTable& table, std::mt19937& random) {
     EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
                         widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
     for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
-    table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), nullptr, n);
-    widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), nullptr, n);
+    table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), x.data(), n);
+    widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), x.data(), n);
     const std::vector<T> factor = random_elements<T>(random, padded, {-30, 3});
     const cpu::Scratch streamed = heap_scratch(int64_t(n * sizeof(T)));
     const auto scaled = [&](const KernelTable& of, void* out, bool stream) {
-      of.scaled_exp_columns[dtype](out, x.data(), max.data(), factor.data(), nullptr, n, stream);
+      of.scaled_exp_columns[dtype](out, x.data(), max.data(), factor.data(), x.data(), n, stream);
     };
     scaled(table, got.data(), false);
     scaled(table, streamed.get(), true);

@@ -28,19 +28,23 @@ ArrayData row_major_data(const Shape& shape, BufferRef buffer) {
 
 // Of an output that the user's code gives its bytes. Throws std::invalid_argument if elements would
 // lie outside of them: nobody is to be shown bytes of something else.
-ArrayData strided_data(const array& a, BufferRef buffer, Strides strides, int64_t offset,
+ArrayData strided_data(const array& a, BufferRef buffer, Strides strides, __int128 offset,
                        const char* op) {
   check(strides.size() == a.ndim(), op, "{} strides for shape {}.", strides.size(), a.shape());
-  if (a.size() > 0) {
-    const auto [lowest, highest] = reach(a.shape(), strides);
-    const auto itemsize = __int128(a.itemsize());
-    check(offset + lowest * itemsize >= 0 &&
-              offset + (highest + 1) * itemsize <= __int128(buffer.size()),
-          op, "shape {} of {} with strides {} from byte {} on leaves a buffer of {} bytes.",
-          a.shape(), a.dtype(), strides, offset, buffer.size());
-  }
+  const auto itemsize = __int128(a.itemsize());
+  const auto [lowest, highest] = a.size() > 0 ? reach(a.shape(), strides) : Reach{0, -1};
+  check(offset + lowest * itemsize >= 0 &&
+            offset + (highest + 1) * itemsize <= __int128(buffer.size()),
+        op, "shape {} of {} with strides {} from byte {} on leaves a buffer of {} bytes.",
+        a.shape(), a.dtype(), strides, offset, buffer.size());
+  check(offset % itemsize == 0, op, "byte {} is inside of an element of {}.", offset, a.dtype());
   const Density dense = density(a.shape(), strides);
-  return {std::move(buffer), std::move(strides), offset, dense.data_size, dense.flags};
+  return {std::move(buffer), std::move(strides), int64_t(offset), dense.data_size, dense.flags};
+}
+
+BufferRef adopt(allocator::Buffer buffer, Deleter deleter, const char* op) {
+  check(buffer.ptr() != nullptr, op, "there is no buffer.");
+  return BufferRef::adopt(buffer, std::move(deleter));
 }
 
 size_t checked_nbytes(const Shape& shape, Dtype dtype) {
@@ -55,6 +59,8 @@ size_t checked_nbytes(const Shape& shape, Dtype dtype) {
 array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape shape, Dtype dtype,
                           const std::vector<array>& inputs) {
   check(primitive != nullptr, "array", "an operation needs a primitive, got none.");
+  check_dims(shape, "array");
+  checked_nbytes(shape, dtype);
   NodePtr node(new Node(Op(kUserOperationClass, UserOperation{primitive}), primitive->stream(),
                         std::move(shape), dtype));
   node->inputs = Inputs(inputs.begin(), inputs.end());
@@ -98,14 +104,21 @@ array::array(std::initializer_list<int> data, Dtype dtype)
 
 array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter)
     : index_(0) {
-  check_dims(shape, "array");
-  BufferRef buffer = BufferRef::wrap(data, checked_nbytes(shape, dtype), deleter);
+  size_t nbytes;
+  try {
+    check_dims(shape, "array");
+    nbytes = checked_nbytes(shape, dtype);
+  } catch (const std::exception&) {
+    BufferRef::wrap(data, 0, deleter);  // and that is all
+    throw;
+  }
+  BufferRef buffer = BufferRef::wrap(data, nbytes, deleter);
   ArrayData wrapped = row_major_data(shape, std::move(buffer));
   node_ = NodePtr(new Node(std::move(shape), dtype, std::move(wrapped)));
 }
 
 array::array(allocator::Buffer data, Shape shape, Dtype dtype, Deleter deleter) : index_(0) {
-  BufferRef buffer = BufferRef::adopt(data, std::move(deleter));
+  BufferRef buffer = adopt(data, std::move(deleter), "array");
   check_dims(shape, "array");
   check(buffer.size() >= checked_nbytes(shape, dtype), "array",
         "shape {} of {} does not fit into a buffer of {} bytes.", shape, dtype, buffer.size());
@@ -125,6 +138,8 @@ std::vector<array> array::make_arrays(std::vector<Shape> shapes, const std::vect
         shapes.size());
   array first = make_primitive_node(primitive, std::move(shapes[0]), dtypes[0], inputs);
   for (size_t i = 1; i < shapes.size(); ++i) {
+    check_dims(shapes[i], "make_arrays");
+    checked_nbytes(shapes[i], dtypes[i]);
     first.node().add_output(std::move(shapes[i]), dtypes[i]);
   }
   return first.outputs();
@@ -235,7 +250,7 @@ void array::check_count(size_t count) const {
 }
 
 void array::set_data(allocator::Buffer buffer, Deleter d) {
-  output().data = strided_data(*this, BufferRef::adopt(buffer, std::move(d)),
+  output().data = strided_data(*this, adopt(buffer, std::move(d), "set_data"),
                                row_major_strides(shape()), 0, "set_data");
 }
 
@@ -246,15 +261,15 @@ void array::set_data(allocator::Buffer buffer, size_t data_size, Strides strides
 
 void array::set_data(allocator::Buffer buffer, size_t, Strides strides, Flags, int64_t offset,
                      Deleter d) {
-  output().data = strided_data(*this, BufferRef::adopt(buffer, std::move(d)), std::move(strides),
-                               offset * int64_t(itemsize()), "set_data");
+  output().data = strided_data(*this, adopt(buffer, std::move(d), "set_data"), std::move(strides),
+                               __int128{offset} * itemsize(), "set_data");
 }
 
 void array::copy_shared_buffer(const array& other, const Strides& strides, Flags, size_t,
                                int64_t offset) {
   const ArrayData& shared = other.data_ready();
   output().data = strided_data(*this, shared.buffer, strides,
-                               shared.offset + offset * int64_t(itemsize()), "copy_shared_buffer");
+                               shared.offset + __int128{offset} * itemsize(), "copy_shared_buffer");
 }
 
 void array::copy_shared_buffer(const array& other) {

@@ -75,8 +75,8 @@ class array {
   explicit array(std::initializer_list<T> data, Shape shape, Dtype dtype = TypeToDtype<T>());
 
   // Uses the caller's memory, without a copy: row-major elements of `dtype`. `deleter` is called
-  // with it exactly once, when the last user is gone. Throws std::invalid_argument for a buffer
-  // that is too small.
+  // with it exactly once: when the last user is gone, or before this throws, as it does, with
+  // std::invalid_argument, if the buffer is too small.
   explicit array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter);
   explicit array(allocator::Buffer data, Shape shape, Dtype dtype,
                  Deleter deleter = allocator::free);

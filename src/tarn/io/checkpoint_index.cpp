@@ -155,9 +155,7 @@ void open_indexed(Checkpoint& checkpoint, CutFile cut_file) {
     compare_with_index(checkpoint.shards.back(), checkpoint.problems);
   }
   checkpoint.metadata = std::move(index.metadata);
-  const bool is_total_known = std::ranges::none_of(
-      checkpoint.problems, [](const auto& p) { return p.kind == Kind::bad_file_name; });
-  if (index.total_size && is_total_known) {
+  if (index.total_size && checkpoint.shards.size() == index.tensors_by_file.size()) {
     check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
   }
 }

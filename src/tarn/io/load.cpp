@@ -82,7 +82,9 @@ SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream,
 }
 SafetensorsLoad load_safetensors(const std::string& file, const LoadOptions& options) {
   std::error_code unknown;  // opening will tell
-  if (file.ends_with(".json") || std::filesystem::is_directory(file, unknown)) {
+  const auto type = std::filesystem::status(file, unknown).type();
+  if (type == std::filesystem::file_type::directory ||
+      (type == std::filesystem::file_type::regular && file.ends_with(".json"))) {
     IoDetails details;
     details.path = file;
     throw io::io_error("load_safetensors",

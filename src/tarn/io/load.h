@@ -56,7 +56,7 @@ struct CheckpointLoad {
   std::unordered_map<std::string, array> arrays;  // of two of one name, the one in the first shard
   std::unordered_map<std::string, std::string> metadata;  // the index's, then the shards'
   std::vector<FailedShard> failed_shards;                 // that could not be opened or parsed
-  std::vector<io::CheckpointProblem> problems;
+  std::vector<io::CheckpointProblem> problems;            // also of tensors that are nowhere
 };
 
 // A directory, an index or a single file: see io::open_checkpoint. A shard that is broken does not

@@ -75,9 +75,6 @@ void ProgressTracker::end_read(size_t index, LoadState state, uint64_t nbytes, s
     push_report(file, LoadState::loading);
   }
   deliver(lock);
-  // Another thread may be delivering; a thread that is inside the handler cannot wait for itself.
-  if (deliverer_ == std::this_thread::get_id()) return;
-  delivered_.wait(lock, [&] { return deliverer_ == std::thread::id(); });
 }
 
 void ProgressTracker::poll() {
@@ -100,9 +97,12 @@ std::exception_ptr ProgressTracker::exception() const {
 void ProgressTracker::close() {
   std::unique_lock lock(mutex_);
   is_closed_ = true;
-  reports_.clear();
-  // A handler that closes its own tracker is on its way out of its last call.
-  if (deliverer_ == std::this_thread::get_id()) return;
+  if (deliverer_ == std::this_thread::get_id()) {
+    // A handler that closes its own tracker is on its way out of its last call.
+    reports_.clear();
+    return;
+  }
+  deliver(lock);
   delivered_.wait(lock, [&] { return deliverer_ == std::thread::id(); });
   handler_ = nullptr;
 }

@@ -47,9 +47,12 @@ struct LoadProgress : LoadCounts {  // of the file `path`
   LoadCounts all;  // of all files, or shards, that report to the same handler
 };
 
-// Called by one thread at a time, on threads that read. By the time a tensor's array settles, the
-// handler has been told, so it must not wait for what it watches. If it throws, the loads it
-// watches are cancelled, with what it threw nested in the failure, and it is not called again.
+// Called by one thread at a time: that which calls load, those that read, or one that looks for
+// stalls. It should not wait for what it watches. While one thread is in it, others leave their
+// reports to that thread, so the last report may come a moment after the last array has settled:
+// what the handler uses should belong to it, or to a ScopedLoadProgress around it. If it throws,
+// the loads it watches are cancelled, with what it threw nested in the failure, and it is not
+// called again.
 using LoadProgressHandler = std::function<void(const LoadProgress&)>;
 
 namespace io {
@@ -63,8 +66,8 @@ struct ProgressOptions {
 
 // Calls one handler: with 0 bytes when a file is added, then at most once per interval, and,
 // whatever the interval, when a file fails, is cancelled or is done. Thread-safe; no lock is held
-// while the handler runs: who comes meanwhile leaves its report to be delivered next and reads on.
-// Only the end of a tensor waits until what has been reported is delivered.
+// while the handler runs, and no reader waits for it: who comes meanwhile leaves its report to be
+// delivered next.
 class ProgressTracker {
  public:
   explicit ProgressTracker(LoadProgressHandler handler, ProgressOptions options = {});
@@ -78,7 +81,7 @@ class ProgressTracker {
   // What the handler threw, or null.
   std::exception_ptr exception() const;
 
-  // The handler is not called after this has returned.
+  // What has been reported is delivered; the handler is not called after this has returned.
   void close();
 
  private:

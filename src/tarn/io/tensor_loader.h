@@ -69,7 +69,7 @@ class TensorLoader {
   array load(TensorPlace place) const;
   // Elements of less than 8 bits stay packed: as many bytes in the last dimension as they fill.
   // What cannot be loaded, because they do not fill the last byte or their dtype is unknown, is an
-  // array of the tensor's shape whose evaluation fails.
+  // array of the tensor's shape, or of shape (0) if none can have that, whose evaluation fails.
   array load(const SafetensorsEntry& entry) const;
 
   // The tensor in parts of at most `max_part_nbytes`, or of one element. Same requirement.

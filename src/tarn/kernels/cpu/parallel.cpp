@@ -31,7 +31,8 @@ constexpr std::chrono::microseconds kWorthThreads{100};
 constexpr int kMostSections = 64;
 
 // Moves the calling thread to another processor than `taken`, if it is there and may. A thread that
-// is woken often lands on the processor of the one that woke it, and then the two take turns.
+// is woken often lands on the processor of the one that woke it, and then the two take turns. It is
+// left with the processors that it had, as its own wish.
 void make_way(int taken) noexcept {
   if (taken < 0 || sched_getcpu() != taken) return;
   cpu_set_t allowed;

@@ -290,7 +290,7 @@ class Scan {
     const int64_t width = by_columns_ ? columns_of_unit() : 1;
     const int64_t n_pieces = ceil_div(lines_.inner, width);
     const auto on_threads = [&](int64_t size, int64_t grain, auto body) {
-      // Too few to try one of them alone first.
+      // Where a unit is much of the work, none is tried alone first.
       size < kFewLines ? parallel_large_ranges(size, grain, body)
                        : parallel_ranges(size, grain, body);
     };

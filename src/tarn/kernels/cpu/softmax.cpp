@@ -370,7 +370,7 @@ class Softmax {
       std::fill_n(sums.group_sum, n, E(0));
       for (int64_t i = begin; i < end; ++i) {
         const void* const x = read_row(reader, unit, i);
-        // Of the next group: looking for maxima takes too little time.
+        // Of the next group: looking for its maxima takes too little time to hide that of memory.
         const void* const next = next_row(reader, unit, x, i, i + kGroupRows);
         kernels_.add_exp_columns(sums.group_sum, x, sums.max, next, n);
       }
