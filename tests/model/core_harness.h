@@ -10,6 +10,7 @@
 
 #include "checker.h"
 #include "model_sync.h"
+#include "reference.h"
 #include "tarn/runtime/batch.h"
 #include "tarn/runtime/outcome.h"
 #include "tarn/runtime/stream_queue.h"
@@ -64,9 +65,6 @@ class ThreadPerSubmission {
   }
 };
 
-// The root of what finds no thread.
-constexpr uint64_t kNoThreadRecord = 100;
-
 inline FailurePtr make_record(FailureKind kind, uint64_t node) {
   auto record = std::make_shared<Failure>();
   record->kind = kind;
@@ -74,11 +72,26 @@ inline FailurePtr make_record(FailureKind kind, uint64_t node) {
   return record;
 }
 
-// One node of a graph: its inputs are nodes before it.
-struct ModelNode {
-  int stream;
-  std::vector<int> inputs;
-};
+// For streams that find no thread.
+template <int kStream>
+FailurePtr no_thread_record() noexcept {
+  return make_record(FailureKind::abandoned, kNoThreadRecord + kStream);
+}
+constexpr MakeFailure kNoThreadRecords[] = {no_thread_record<0>, no_thread_record<1>,
+                                            no_thread_record<2>, no_thread_record<3>};
+
+inline Ending ending_of(const ModelOutcome& outcome) {
+  FailurePtr failure = outcome.failure();
+  if (!failure) return {};
+  switch (failure->kind) {
+    case FailureKind::cancelled:
+      return {Ending::cancelled, failure->node};
+    case FailureKind::abandoned:
+      return {Ending::abandoned, failure->node};
+    default:
+      return {Ending::failed, failure->node};
+  }
+}
 
 // What a step of the model refers to in its world.
 struct ModelStep {
@@ -112,18 +125,18 @@ class ModelWorld {
  public:
   using Queue = BasicStreamQueue<ModelSync, Pool>;
 
-  explicit ModelWorld(std::vector<ModelNode> graph, int n_streams)
+  explicit ModelWorld(Graph graph, int n_streams)
       : graph_(std::move(graph)),
         outcomes_(new ModelOutcome[graph_.size()]),
         values_(new Plain<int>[graph_.size()]) {
     for (int s = 0; s < n_streams; ++s) {
-      queues_.push_back(std::make_unique<Queue>(
-          pool_, []() noexcept { return make_record(FailureKind::abandoned, kNoThreadRecord); }));
+      queues_.push_back(std::make_unique<Queue>(pool_, kNoThreadRecords[s]));
     }
     for (auto& body : bodies_) body = nullptr;
   }
 
   size_t size() const { return graph_.size(); }
+  const Graph& graph() const { return graph_; }
   ModelOutcome& outcome(int node) { return outcomes_[node]; }
   int value(int node) { return values_[node]; }
   Queue& queue(int stream) { return *queues_[stream]; }
@@ -139,15 +152,28 @@ class ModelWorld {
 
   // A failed node can be posted again afterwards.
   bool reset(int node) { return outcomes_[node].reset(next_ticket_.fetch_add(1)); }
+  // As an evaluation does that retries.
+  void retry(const Nodes& again) {
+    std::vector<int> nodes;
+    for (int node : all_nodes()) {
+      if (again[size_t(node)]) nodes.push_back(node);
+    }
+    for (size_t i = nodes.size(); i-- > 0;) {
+      check(reset(nodes[i]), "what is to be retried has not failed");
+    }
+    post(nodes);
+  }
 
-  // Settles what has not settled of these batches with `why`, as an evaluation that is cancelled
-  // does.
-  void cancel(const std::vector<ModelBatch*>& batches, const FailurePtr& why) {
+  // Settles what has not settled of these batches, as far as it is among `cancelled`, as an
+  // evaluation that is cancelled does.
+  void cancel(const std::vector<ModelBatch*>& batches, const Nodes& cancelled) {
+    const FailurePtr why = make_record(FailureKind::cancelled, kCancelled);
     ModelAnnouncement announcement;
     for (size_t s = 0; s < batches.size(); ++s) {
       if (batches[s] == nullptr) continue;
       for (size_t i = 0; i < batches[s]->n_steps(); ++i) {
         ModelOutcome& outcome = *batches[s]->step(i).outcome;
+        if (!cancelled[size_t(&outcome - outcomes_.get())]) continue;
         if (batches[s]->claim(i)) outcome.settle_failure(why, announcement);
       }
       queues_[s]->wake();
@@ -196,7 +222,7 @@ class ModelWorld {
     return batches;
   }
 
-  std::vector<ModelNode> graph_;
+  Graph graph_;
   std::unique_ptr<ModelOutcome[]> outcomes_;
   std::unique_ptr<Plain<int>[]> values_;
   std::function<FailurePtr()> bodies_[8];
@@ -206,26 +232,10 @@ class ModelWorld {
 };
 
 template <class Pool = ThreadPerSubmission>
-ModelWorld<Pool>& make_world(const std::vector<ModelNode>& graph, int n_streams) {
+ModelWorld<Pool>& make_world(const Graph& graph, int n_streams) {
   auto& world = per_execution<std::unique_ptr<ModelWorld<Pool>>>();
   world = std::make_unique<ModelWorld<Pool>>(graph, n_streams);
   return *world;
-}
-
-// The reference: which root each node of a graph must fail with, 0 for a value. Node i fails by
-// itself with root i + 1 if `fails(i)`.
-template <class Fails>
-std::vector<uint64_t> expected_roots(const std::vector<ModelNode>& graph, Fails fails) {
-  std::vector<uint64_t> roots;
-  for (size_t i = 0; i < graph.size(); ++i) {
-    uint64_t root = 0;
-    for (int input : graph[i].inputs) {
-      if (root == 0) root = roots[input];
-    }
-    if (root == 0 && fails(int(i))) root = i + 1;
-    roots.push_back(root);
-  }
-  return roots;
 }
 
 }  // namespace tarn::model

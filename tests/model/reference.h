@@ -81,7 +81,7 @@ inline Endings expected(const Graph& graph, const Events& events) {
   return endings;
 }
 
-// What of `asked` is cancelled with it: not what others want, nor what that depends on.
+// What is cancelled with an evaluation of `asked`: not what others want, nor what that needs.
 inline Nodes cancelled_with(const Graph& graph, Nodes asked, Nodes wanted) {
   for (size_t i = graph.size(); i-- > 0;) {
     if (!wanted[i]) continue;
