@@ -62,7 +62,7 @@ void arrays_without_threads() {
       EXPECT_THROW(eval({fill(1, s)}, {.deadline = deadline, .stop = stop.get_token()}),
                    AbandonedError);
       EXPECT_THROW(retry({c}), AbandonedError);
-      EXPECT_EQ(scheduler::n_active_tasks(), 0);
+      wait_until_idle();
     }
     EXPECT_EQ(*calls, 1);
     EXPECT_EQ(*runs, 0);
@@ -72,7 +72,7 @@ void arrays_without_threads() {
     EXPECT_EQ(*runs, 4);
   }
   for (const Stream stream : {s, s2}) EXPECT_THROW(synchronize(stream), AbandonedError);
-  EXPECT_EQ(scheduler::n_active_tasks(), 0);
+  wait_until_idle();
   EXPECT_EQ(get_active_memory(), active);
   EXPECT_THAT(unobserved.messages(), ElementsAre());
 }
@@ -94,7 +94,7 @@ void tasks_without_threads() {
     EXPECT_TRUE(watched.expired()) << "the dropped task leaks what it owns";
     event.signal(s);
     for (int time = 0; time < 2; ++time) EXPECT_THROW(event.wait(), AbandonedError);
-    EXPECT_EQ(scheduler::n_active_tasks(), 0);
+    wait_until_idle();
     EXPECT_THROW(synchronize(s), AbandonedError);
     EXPECT_NO_THROW(synchronize(s));
   }
@@ -147,7 +147,7 @@ TEST(Contract, contract_p15_what_is_queued_when_all_threads_wait_is_abandoned) {
     EXPECT_TRUE(has_values(dependent, 8));
   }
   settle_everything();
-  EXPECT_EQ(scheduler::n_active_tasks(), 0);
+  wait_until_idle();
   EXPECT_EQ(get_active_memory(), active);
   EXPECT_THAT(unobserved.messages(), ElementsAre());
 }

@@ -266,6 +266,7 @@ TEST(Contract, contract_p15_counters_do_not_leak) {
     scheduler::enqueue(s, [] { throw 42; });
   }
   settle_everything();
+  wait_until_idle();
   EXPECT_EQ(scheduler::n_active_tasks(), 0);
 }
 

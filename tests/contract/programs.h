@@ -12,6 +12,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -221,6 +222,12 @@ inline void settle_everything() {
       // Only the draining is wanted.
     }
   }
+}
+
+// A stream may be busy a moment longer than the last array that it settles. A task that is never
+// over is the watchdog's.
+inline void wait_until_idle() {
+  while (scheduler::n_active_tasks() > 0) std::this_thread::yield();
 }
 
 // Collects unobserved failures while it lives.
