@@ -56,8 +56,8 @@ using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32
 // the maximum, nor below.
 using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
 // The same for columns, of which `max`, `sum` and `factor` are padded to a multiple of 256 bytes:
-// sum[i] += exp(x[i] - max[i]). Meanwhile n elements from `next` on, which may be anywhere, are
-// fetched.
+// sum[i] += exp(x[i] - max[i]). Meanwhile the n elements at `next`, which will be read soon or are
+// x, are fetched.
 using AddExpColumns = void (*)(void* sum, const void* x, const void* max, const void* next,
                                size_t n);
 // out[i] = exp(x[i] - max[i]) * factor[i]. `next` as above, `stream` as in TileKernel.
