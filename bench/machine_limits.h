@@ -116,7 +116,9 @@ class ArithmeticLimit {
   static constexpr int kChains = 12;  // more than latency times throughput
 
   [[gnu::target("avx512f")]] static void run_512() {
-    __m512 sums[kChains] = {};
+    __m512 sums[kChains];
+    // All different, else the compiler computes one for all.
+    for (int i = 0; i < kChains; ++i) sums[i] = _mm512_set1_ps(float(i));
     const __m512 factor = _mm512_set1_ps(0.999f);
     for (int round = 0; round < kRounds; ++round) {
 #pragma GCC unroll 12
@@ -125,7 +127,8 @@ class ArithmeticLimit {
     for (__m512& sum : sums) asm volatile("" : : "v"(sum));
   }
   [[gnu::target("avx2,fma")]] static void run_256() {
-    __m256 sums[kChains] = {};
+    __m256 sums[kChains];
+    for (int i = 0; i < kChains; ++i) sums[i] = _mm256_set1_ps(float(i));
     const __m256 factor = _mm256_set1_ps(0.999f);
     for (int round = 0; round < kRounds; ++round) {
 #pragma GCC unroll 12

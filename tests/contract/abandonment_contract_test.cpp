@@ -108,6 +108,21 @@ TEST(ContractDeathTest, contract_p15_tasks_and_signals_whose_stream_gets_no_thre
   EXPECT_TRUE_IN_NEW_PROCESS(tasks_without_threads);
 }
 
+// Nothing is lost: there is nothing to do.
+void idle_streams_without_threads() {
+  const UnobservedFailures unobserved;
+  {
+    const NoMoreThreads fault;
+    EXPECT_NO_THROW(synchronize(cpu_stream()));
+    EXPECT_NO_THROW(clear_cache());
+  }
+  EXPECT_THAT(unobserved.messages(), ElementsAre());
+}
+
+TEST(ContractDeathTest, contract_p13_draining_idle_streams_needs_no_thread) {
+  EXPECT_TRUE_IN_NEW_PROCESS(idle_streams_without_threads);
+}
+
 // An operation that evaluates another of its kind, on another stream, as long as `deeper` says so:
 // each takes a thread until there is none for the next.
 array nested(const std::shared_ptr<std::atomic<bool>>& deeper, Gate::Pass pass = {}) {

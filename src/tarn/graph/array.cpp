@@ -14,11 +14,6 @@ namespace tarn {
 
 namespace {
 
-void check_dims(const Shape& shape, const char* op) {
-  for (ShapeElem dim : shape)
-    check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
-}
-
 ArrayData row_major_data(const Shape& shape, BufferRef buffer) {
   int64_t size = size_of_shape(shape);
   // One axis at most is longer than one: then the elements are in every order.
@@ -47,19 +42,20 @@ BufferRef adopt(allocator::Buffer buffer, Deleter deleter, const char* op) {
   return BufferRef::adopt(buffer, std::move(deleter));
 }
 
-size_t checked_nbytes(const Shape& shape, Dtype dtype) {
+// Throws for a shape that no array has.
+size_t checked_nbytes(const Shape& shape, Dtype dtype, const char* op = "array") {
+  for (ShapeElem dim : shape)
+    check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
   size_t nbytes;
-  if (__builtin_mul_overflow(size_t(size_of_shape(shape)), size_t(dtype.size()), &nbytes)) {
-    throw std::overflow_error(fmt::format("[array] {} elements of {} do not fit in memory.",
-                                          size_of_shape(shape), dtype));
-  }
+  check<std::overflow_error>(
+      !__builtin_mul_overflow(size_t(size_of_shape(shape)), size_t(dtype.size()), &nbytes), op,
+      "{} elements of {} do not fit in memory.", size_of_shape(shape), dtype);
   return nbytes;
 }
 
 array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape shape, Dtype dtype,
                           const std::vector<array>& inputs) {
   check(primitive != nullptr, "array", "an operation needs a primitive, got none.");
-  check_dims(shape, "array");
   checked_nbytes(shape, dtype);
   NodePtr node(new Node(Op(kUserOperationClass, UserOperation{primitive}), primitive->stream(),
                         std::move(shape), dtype));
@@ -85,7 +81,6 @@ ArrayData& HostContext::allocate(uint32_t i) {
 }
 
 NodePtr array::make_constant(Shape shape, Dtype dtype) {
-  check_dims(shape, "array");
   BufferRef buffer = BufferRef::allocate(checked_nbytes(shape, dtype));
   ArrayData data = row_major_data(shape, std::move(buffer));
   return NodePtr(new Node(std::move(shape), dtype, std::move(data)));
@@ -106,7 +101,6 @@ array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void
     : index_(0) {
   size_t nbytes;
   try {
-    check_dims(shape, "array");
     nbytes = checked_nbytes(shape, dtype);
   } catch (const std::exception&) {
     BufferRef::wrap(data, 0, deleter);  // and that is all
@@ -119,7 +113,6 @@ array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void
 
 array::array(allocator::Buffer data, Shape shape, Dtype dtype, Deleter deleter) : index_(0) {
   BufferRef buffer = adopt(data, std::move(deleter), "array");
-  check_dims(shape, "array");
   check(buffer.size() >= checked_nbytes(shape, dtype), "array",
         "shape {} of {} does not fit into a buffer of {} bytes.", shape, dtype, buffer.size());
   ArrayData adopted = row_major_data(shape, std::move(buffer));
@@ -138,8 +131,7 @@ std::vector<array> array::make_arrays(std::vector<Shape> shapes, const std::vect
         shapes.size());
   array first = make_primitive_node(primitive, std::move(shapes[0]), dtypes[0], inputs);
   for (size_t i = 1; i < shapes.size(); ++i) {
-    check_dims(shapes[i], "make_arrays");
-    checked_nbytes(shapes[i], dtypes[i]);
+    checked_nbytes(shapes[i], dtypes[i], "make_arrays");
     first.node().add_output(std::move(shapes[i]), dtypes[i]);
   }
   return first.outputs();

@@ -57,6 +57,10 @@ CheckpointShard open_shard(const fs::path& directory, const std::string& name, C
   shard.name = name;
   try {
     shard.path = (directory / name).string();
+    if (!is_plain_name(name)) {
+      fail(directory.string(),
+           fmt::format("the index names a file that is not beside it, {}", json(name).dump()));
+    }
     auto reader = std::make_shared<ParallelFileReader>(shard.path);
     reader->require_open();
     shard.reader = reader;
@@ -140,24 +144,13 @@ void open_indexed(Checkpoint& checkpoint, CutFile cut_file) {
     checkpoint.problems.push_back({Kind::empty_index, "", "", "weight_map is empty"});
   }
   for (auto& [file, tensors] : index.tensors_by_file) {
-    if (!is_plain_name(file)) {
-      for (const std::string& tensor : tensors) {
-        checkpoint.problems.push_back(
-            {Kind::bad_file_name, "", tensor,
-             fmt::format("is said to be in {}, which is not a plain file name",
-                         json(file).dump())});
-      }
-      continue;
-    }
     checkpoint.shards.push_back(open_shard(directory, file, cut_file));
     std::ranges::sort(tensors);
     checkpoint.shards.back().promised = std::move(tensors);
     compare_with_index(checkpoint.shards.back(), checkpoint.problems);
   }
   checkpoint.metadata = std::move(index.metadata);
-  if (index.total_size && checkpoint.shards.size() == index.tensors_by_file.size()) {
-    check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
-  }
+  if (index.total_size) check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
 }
 
 void open_directory(Checkpoint& checkpoint, CutFile cut_file) {

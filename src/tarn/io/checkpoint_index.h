@@ -42,7 +42,6 @@ struct CheckpointShard {
 struct CheckpointProblem {
   enum class Kind : uint8_t {
     empty_index,       // the index names no tensor
-    bad_file_name,     // the index says it is in a file that would not be beside the index
     missing_tensor,    // the index says it is in this shard, the shard does not have it
     unlisted_tensor,   // it is in this shard, the index knows it in another or not at all
     duplicate_tensor,  // without an index: an earlier shard has it too

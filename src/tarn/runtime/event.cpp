@@ -89,6 +89,7 @@ class WaitTask final : public Task {
       : outcome_(std::move(outcome)), pending_{outcome_.get(), ticket} {}
 
   Pending advance() noexcept override { return pending_.must_wait() ? pending_ : Pending(); }
+  // What comes after it has not waited. Nobody can be told but the hook, which gets the record.
   void abandon(const FailurePtr&, Announcement&) noexcept override {}
   void release() noexcept override { delete this; }
 

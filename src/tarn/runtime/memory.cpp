@@ -17,7 +17,8 @@ void clear_cache() {
   if (!RunningQueue::any()) {
     for (Stream stream : Runtime::instance().streams()) {
       StreamQueue& queue = Runtime::instance().stream(stream).queue;
-      if (stream.device == Device::cpu && !queue.idle()) mark(queue)->wait();
+      if (stream.device != Device::cpu) continue;
+      if (auto reached = mark(queue)) reached->wait();
     }
   }
   CpuMemory::instance().clear_cache();

@@ -68,6 +68,8 @@ FailurePtr failure_without_thread() noexcept {
 }  // namespace
 
 std::shared_ptr<Outcome> mark(StreamQueue& queue) {
+  // No thread is asked for, so none can be missed.
+  if (queue.idle()) return nullptr;
   auto reached = std::make_shared<Outcome>();
   queue.post(*std::make_unique<MarkTask>(reached).release());
   return reached;
@@ -186,7 +188,7 @@ bool Runtime::drain(std::chrono::milliseconds timeout) noexcept {
     std::vector<std::shared_ptr<Outcome>> reached;
     for (int i = 0; i < n; ++i) {
       StreamQueue& queue = (*chunks_[i / kChunkStreams])[i % kChunkStreams]->queue;
-      if (!queue.idle()) reached.push_back(mark(queue));
+      if (auto outcome = mark(queue)) reached.push_back(std::move(outcome));
     }
     return std::all_of(reached.begin(), reached.end(), [&](const auto& outcome) {
       return outcome->wait(deadline, [] { return false; });

@@ -108,7 +108,8 @@ class Runtime {
   std::atomic<bool> forked_{false};
 };
 
-// An outcome that settles, as a value, once all that is on `queue` now is done.
+// An outcome that settles, as a value, once all that is on `queue` now is done; null if that is
+// nothing.
 std::shared_ptr<Outcome> mark(StreamQueue& queue);
 
 // The next creation number. Numbers grow within a thread; threads take them in blocks, so across

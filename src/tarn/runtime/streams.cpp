@@ -144,7 +144,7 @@ void synchronize(Stream stream) {
   StreamState& state = Runtime::instance().stream(stream);
   check<std::runtime_error>(!RunningQueue::is(&state.queue), "synchronize",
                             "work on stream {} cannot wait for its own end.", stream.index);
-  mark(state.queue)->wait();
+  if (auto reached = mark(state.queue)) reached->wait();
   std::vector<FailurePtr> failures = state.failures.take();
   if (!failures.empty()) throw_failure(failures.front(), {}, std::span(failures).subspan(1));
 }
