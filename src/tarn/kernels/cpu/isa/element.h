@@ -8,6 +8,9 @@
 #include "tarn/base/half.h"
 #include "tarn/math/pack.h"
 
+// As TARN_FN, of a lambda: `[&](auto i) TARN_LAMBDA { … }`.
+#define TARN_LAMBDA __attribute__((always_inline))
+
 namespace tarn::HWY_NAMESPACE {
 
 // A byte that stands for a number, of an 8-bit float say: formulas see it as a 32-bit integer.
@@ -112,9 +115,10 @@ TARN_FN Mask<E> load_mask(const bool* p) {
 // is left around them, which optimisers do not promise.
 template <size_t kN, class F>
 TARN_FN void unrolled(F f) {
-  [&]<size_t... kI>(std::index_sequence<kI...>) __attribute__((always_inline)) {
+  [&]<size_t... kI>(std::index_sequence<kI...>) TARN_LAMBDA {
     (f(std::integral_constant<size_t, kI>{}), ...);
-  }(std::make_index_sequence<kN>{});
+  }
+  (std::make_index_sequence<kN>{});
 }
 
 // At most one pack's bytes. A call of memcpy would cost more than all the rest of a short tail.

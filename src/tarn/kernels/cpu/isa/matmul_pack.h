@@ -11,8 +11,6 @@
 
 namespace tarn::HWY_NAMESPACE {
 
-#define TARN_LAMBDA __attribute__((always_inline))
-
 // Vectors of 16 bytes: small enough to transpose a square of them in registers.
 template <class T>
 using Tag16 = hn::FixedTag<T, 16 / sizeof(T)>;

@@ -59,7 +59,10 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
   const T* b = t.b;
   hn::Vec<hn::ScalableTag<T>> sums[kR][kV];
   unrolled<kR>([&](auto r) TARN_LAMBDA {
-    unrolled<kV>([&](auto v) TARN_LAMBDA { sums[r][v] = hn::Zero(d); });
+    unrolled<kV>([&](auto v) TARN_LAMBDA {
+      sums[r][v] = hn::Zero(d);
+      __builtin_prefetch(t.sums + r * t.sums_row + v * kLanes<T>, 1);  // for the end
+    });
   });
   for (int64_t p = 0; p < t.depth; ++p, a += t.a_col, b += t.b_row) {
     hn::Vec<hn::ScalableTag<T>> row[kV];
