@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -43,7 +44,10 @@ class CommandLine {
     sample_command_->add_option("out", sample_.directory, "a new or empty directory")->required();
     sample_command_->add_option("--gib", sample_.gib, "Its size")
         ->required()
-        ->check(CLI::Range(1e-4, 1e6));
+        ->check(CLI::Range(1e-4, 1e6))
+        ->check([](const std::string& text) {  // a range does not keep NaN out
+          return std::isnan(std::strtod(text.c_str(), nullptr)) ? text + " is no size" : "";
+        });
     sample_command_->add_option("--shards", sample_.n_shards, "How many files")
         ->check(CLI::Range(1, 10000));
     sample_command_->add_option("--seed", sample_.seed, "Of the random weights");

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <mutex>
 #include <random>
-#include <thread>
 
 #include "cli/commands.h"
 #include "cli/inventory.h"
@@ -16,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/sample_model.h"
 #include "cli/text.h"
+#include "cli/workers.h"
 #include "tarn/base/half.h"
 #include "tarn/io/atomic_file.h"
 #include "tarn/io/safetensors_header.h"
@@ -98,16 +98,11 @@ class SampleWriter {
     prepare_directory();
     const std::vector<size_t> ends = cut_into_shards();
     std::atomic<size_t> next{0};
-    {
-      std::vector<std::jthread> workers;
-      for (size_t i = 0; i < options_.n_workers(); ++i) {
-        workers.emplace_back([&] {
-          for (size_t shard = next++; shard < ends.size(); shard = next++) {
-            try_shard(shard == 0 ? 0 : ends[shard - 1], ends[shard], shard, ends.size());
-          }
-        });
+    run_on_threads(options_.n_workers(), [&] {
+      for (size_t shard = next++; shard < ends.size(); shard = next++) {
+        try_shard(shard == 0 ? 0 : ends[shard - 1], ends[shard], shard, ends.size());
       }
-    }
+    });
     if (failure_) std::rethrow_exception(failure_);
     // Last: a checkpoint without its index is one that is not finished.
     write_index(ends);

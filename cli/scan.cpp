@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
 #include "cli/progress_bar.h"
+#include "cli/workers.h"
 
 namespace tarn::cli {
 
@@ -71,14 +71,13 @@ class Scan {
       : inventory_(inventory), options_(options), n_workers_(options.n_workers()), bar_(what) {
     open_tensors(part_nbytes());
   }
+  // A read that was cancelled may end later, and report until then.
+  ~Scan() { tracker_->close(); }
 
   ScanResult run() {
     const Clock::time_point start = Clock::now();
     PieceQueue queue(pieces_, inventory_, parts_, batch_nbytes(), batch_size());
-    {
-      std::vector<std::jthread> workers;
-      for (size_t i = 0; i < n_workers_; ++i) workers.emplace_back([&] { work(queue); });
-    }
+    run_on_threads(n_workers_, [&] { work(queue); });
     ScanResult result;
     result.ended_by = options_.ended_by();
     collect(result);
@@ -113,18 +112,12 @@ class Scan {
       ++selected[row.file].n;
       selected[row.file].nbytes += row.place.nbytes;
     }
-    // Reports of several files come from several threads, but one at a time.
-    const auto tracker = std::make_shared<io::ProgressTracker>(
-        [this](const LoadProgress& progress) {
-          bar_.show(progress.all.bytes_done, progress.all.bytes_total,
-                    progress.state == LoadState::stalled);
-        },
-        io::ProgressOptions{.min_interval = std::chrono::milliseconds(100)});
     std::vector<std::optional<io::TensorLoader>> loaders(inventory_.files.size());
     for (size_t i = 0; i < inventory_.files.size(); ++i) {
       const FileRow& file = inventory_.files[i];
       if (!file.reader || file.failure || selected[i].n == 0) continue;
-      loaders[i].emplace(file.reader, selected[i].n, selected[i].nbytes, StreamOrDevice{}, tracker);
+      loaders[i].emplace(file.reader, selected[i].n, selected[i].nbytes, StreamOrDevice{},
+                         tracker_);
     }
     parts_.reserve(inventory_.tensors.size());
     for (size_t i = 0; i < inventory_.tensors.size(); ++i) {
@@ -191,6 +184,13 @@ class Scan {
   const RunOptions& options_;
   const size_t n_workers_;
   ProgressBar bar_;
+  // Reports of several files come from several threads, but one at a time.
+  const std::shared_ptr<io::ProgressTracker> tracker_ = std::make_shared<io::ProgressTracker>(
+      [this](const LoadProgress& progress) {
+        bar_.show(progress.all.bytes_done, progress.all.bytes_total,
+                  progress.state == LoadState::stalled);
+      },
+      io::ProgressOptions{.min_interval = std::chrono::milliseconds(100)});
   std::vector<io::TensorParts> parts_;  // by tensor
   std::vector<Piece> pieces_;
 };

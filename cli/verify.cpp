@@ -5,7 +5,6 @@
 #include <atomic>
 #include <mutex>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "cli/commands.h"
@@ -15,6 +14,7 @@
 #include "cli/scan.h"
 #include "cli/sha256.h"
 #include "cli/text.h"
+#include "cli/workers.h"
 
 namespace tarn::cli {
 
@@ -48,13 +48,7 @@ class Checksums {
   }
 
   void run() {
-    std::vector<std::jthread> workers;
-    try {
-      for (size_t i = 1; i < options_.n_workers(); ++i) workers.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {
-      // The system has no more threads: those there are do all the work.
-    }
-    work();
+    run_on_threads(options_.n_workers(), [this] { work(); });
   }
 
   // Also while it runs: what is not done then has failed as the run has ended.

@@ -36,6 +36,7 @@ TEST(CommandLine, mistakes_end_with_2_and_say_what_is_wrong) {
       {{"ls", "--checksums", dir.path()}, "--checksums"},
       {{"make-sample", dir.path("new")}, "--gib"},
       {{"make-sample", dir.path("new"), "--gib", "-1"}, "--gib"},
+      {{"make-sample", dir.path("new"), "--gib", "nan"}, "--gib"},
   };
   for (const auto& [args, says] : mistakes) {
     const Ended ended = run_tool(args);

@@ -108,6 +108,19 @@ TEST(ContractDeathTest, contract_p15_tasks_and_signals_whose_stream_gets_no_thre
   EXPECT_TRUE_IN_NEW_PROCESS(tasks_without_threads);
 }
 
+TEST(Contract, contract_p15_an_event_that_is_never_signaled_holds_nothing_up) {
+  UnobservedFailures unobserved;
+  const Stream s = cpu_stream();
+  {
+    Event event(cpu_stream());
+    event.wait(s);
+  }
+  array later = fill(1, s);
+  EXPECT_NO_THROW(later.eval());
+  wait_until_idle();
+  EXPECT_THAT(unobserved.messages(), ElementsAre(HasSubstr("never signaled")));
+}
+
 // Nothing is lost: there is nothing to do.
 void idle_streams_without_threads() {
   const UnobservedFailures unobserved;

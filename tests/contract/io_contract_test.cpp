@@ -440,6 +440,8 @@ TEST(Contract, contract_p22_a_progress_handler_that_throws_cancels) {
   } catch (const std::runtime_error& thrown) {
     EXPECT_STREQ(thrown.what(), "enough");
   }
+  EXPECT_NO_THROW(retry({a}));
+  EXPECT_TRUE(counts_up(a));
 }
 
 TEST(Contract, contract_c02_chunks_are_drained_before_the_buffer_goes) {

@@ -48,6 +48,12 @@ TEST(Print, floats_have_six_significant_digits) {
   EXPECT_EQ(text_of(array(std::numeric_limits<float>::quiet_NaN())), "array(nan, dtype=float32)");
 }
 
+TEST(Print, scalars_that_the_standard_library_does_not_know) {
+  std::ostringstream text;
+  text << float16_t(1.5f) << ' ' << bfloat16_t(-2.0f) << ' ' << complex64_t(1, -2);
+  EXPECT_EQ(text.str(), "1.5 -2 1-2j");
+}
+
 TEST(Print, decimals_can_be_asked_for) {
   set_printoptions({.precision = 2});
   EXPECT_EQ(get_printoptions().precision, 2);

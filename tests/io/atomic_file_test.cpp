@@ -97,6 +97,10 @@ TEST(AtomicFile, keeps_permissions_and_follows_links) {
   std::filesystem::create_symlink("target", directory / "link");
   save(directory / "link", "new");
   EXPECT_TRUE(std::filesystem::is_symlink(directory / "link"));
+  std::filesystem::create_symlink("not yet", directory / "dangling");
+  save(directory / "dangling", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "dangling"));
+  EXPECT_EQ(read_file(directory / "not yet"), "new");
   EXPECT_EQ(read_file(directory / "target"), "new");
   EXPECT_EQ(mode_of(directory / "target"), 0646u);
 

@@ -163,6 +163,19 @@ TEST_F(CheckpointFiles, a_broken_shard_stops_no_other) {
   }
 }
 
+TEST_F(CheckpointFiles, a_total_size_is_a_number_of_bytes) {
+  write_file(directory / "1.safetensors", shard({"a"}));
+  const auto problems = [&](const std::string& total_size) {
+    write_index(R"({"metadata":{"total_size":)" + total_size +
+                R"(},"weight_map":{"a":"1.safetensors"}})");
+    return open_checkpoint(directory.path()).problems.size();
+  };
+  for (const char* right : {"4", "4.0", "4e0"}) EXPECT_EQ(problems(right), 0u) << right;
+  for (const char* wrong : {"5", "5.0", "4.5", "-4", "\"4\"", "1e30", "null"}) {
+    EXPECT_EQ(problems(wrong), 1u) << wrong;
+  }
+}
+
 TEST_F(CheckpointFiles, an_index_that_does_not_hold) {
   write_file(directory / "1.safetensors", shard({"a", "moved"}));
   write_file(directory / "2.safetensors", shard({"b", "extra"}));

@@ -105,6 +105,21 @@ TEST(ElementwiseFunctions, nan_to_num_replaces_by_what_the_dtype_holds) {
   EXPECT_THROW(nan_to_num(array(complex64_t(1))), std::invalid_argument);
 }
 
+TEST(ElementwiseFunctions, logical_xor_of_any_numbers) {
+  EXPECT_EQ(truths(logical_xor(array({0, 0, 3, 4}), array({0.0f, kNan, 0.0f, 0.5f}))),
+            (Ints{0, 1, 1, 0}));
+}
+
+TEST(ElementwiseFunctions, numbers_that_divide_are_doubles) {
+  const array half({1.0f, 3.0f}, float16);
+  for (const array& quotient : {half / 2, 2 / half, half / 2.0}) {
+    EXPECT_EQ(quotient.dtype(), float32);
+  }
+  EXPECT_EQ(elements<float>(half / 2), (Floats{0.5f, 1.5f}));
+  EXPECT_EQ((half / half).dtype(), float16);
+  EXPECT_EQ((half / complex64_t(0, 1)).dtype(), complex64);
+}
+
 TEST(ElementwiseFunctions, isclose_follows_its_definition) {
   const array a({1.0f, 1.0f, kInf, kInf, kInf, 1.0f, kNan, 0.0f});
   const array b({1.000001f, 1.1f, kInf, -kInf, 1.0f, kInf, kNan, 1e-9f});

@@ -265,6 +265,14 @@ TEST(BroadcastArrays, to_the_shape_of_all) {
   EXPECT_TRUE(broadcast_arrays({}).empty());
   EXPECT_THROW(broadcast_arrays({numbered({2}), numbered({3})}), std::invalid_argument);
   EXPECT_THROW(broadcast_to(numbered({2, 3}), {3}), std::invalid_argument);
+  EXPECT_THROW(broadcast_to(array(1), {-5}), std::invalid_argument);
+  const Shape huge(4, 1 << 16);
+  EXPECT_THROW(broadcast_to(array(1), huge), std::overflow_error);
+  // More than can be counted, but of two that can.
+  const array rows = broadcast_to(array(1), {1 << 16, 1 << 16, 1, 1});
+  const array columns = broadcast_to(array(1), {1 << 16, 1 << 16});
+  EXPECT_ANY_THROW(add(rows, columns).eval());
+  EXPECT_THROW(broadcast_to(numbered({3}), {-2, 3}), std::invalid_argument);
 }
 
 TEST(AsStrided, any_places_of_the_flat_array) {

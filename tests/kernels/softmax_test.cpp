@@ -183,6 +183,12 @@ TEST(SoftmaxFunction, columns_past_the_caches) {
   }
 }
 
+TEST(LogSumExp, of_more_elements_than_the_largest_float16) {
+  const array x = zeros({2, 70000}, float16);
+  EXPECT_EQ(logsumexp(x, 1).dtype(), float16);
+  EXPECT_TRUE(allclose(logsumexp(x, 1), array(std::log(70000.0f)), 1e-3, 0).item<bool>());
+}
+
 TEST(LogSumExp, infinities_and_large_numbers) {
   const float kInf = INFINITY;
   const auto of = [](std::vector<float> values) {

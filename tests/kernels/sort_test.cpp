@@ -362,6 +362,19 @@ TEST(SortFunctions, median) {
   EXPECT_EQ(median(zeros({0, 3}), 1).shape(), (Shape{0}));
 }
 
+TEST(SortFunctions, median_where_sums_or_halves_are_no_numbers) {
+  const auto of = [](float a, float b, Dtype dtype) {
+    return astype(median(array({a, b}, dtype)), float32).item<float>();
+  };
+  const float largest = std::numeric_limits<float>::max();
+  const float smallest = std::numeric_limits<float>::denorm_min();
+  EXPECT_EQ(of(60000, 65504, float16), 62752);
+  EXPECT_EQ(of(largest, largest, float32), largest);
+  EXPECT_EQ(of(-largest, largest, float32), 0);
+  EXPECT_EQ(of(smallest, smallest, float32), smallest);
+  EXPECT_EQ(of(1, INFINITY, float32), INFINITY);
+}
+
 TEST(SortFunctions, wrong_arguments) {
   const array a = zeros({2, 3});
   EXPECT_THROW(sort(a, 2), std::invalid_argument);

@@ -102,6 +102,7 @@ array::array(void* data, Shape shape, Dtype dtype, const std::function<void(void
   size_t nbytes;
   try {
     nbytes = checked_nbytes(shape, dtype);
+    check(data != nullptr || nbytes == 0, "array", "there is no data for shape {}.", shape);
   } catch (const std::exception&) {
     BufferRef::wrap(data, 0, deleter);  // and that is all
     throw;

@@ -326,6 +326,7 @@ void retry(std::vector<array> outputs, const EvalOptions& options) {
 }
 
 void on_settled(const array& a, std::function<void(const array&)> callback) {
+  check(callback != nullptr, "on_settled", "there is no callback.");
   auto continuation = std::make_unique<SettledCallback>(a, std::move(callback));
   async_eval(a);
   if (a.node().outcome.on_settled(*continuation)) {

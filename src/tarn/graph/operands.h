@@ -6,11 +6,12 @@
 
 namespace tarn {
 
-// Requires: `data` is that of an array of the output's shape. Borrows from both.
-inline View view_of(const NodeOutput& output, const ArrayData& data) noexcept {
+// Requires: `data` is that of an array of the output's shape. Borrows from both. Throws
+// std::overflow_error for more elements than can be counted.
+inline View view_of(const NodeOutput& output, const ArrayData& data) {
   return {data.buffer.data() + data.offset, output.shape.data(), data.strides.data(),
           int(output.shape.size()),         output.dtype,        output.size()};
 }
-inline View view_of(const NodeOutput& output) noexcept { return view_of(output, output.data); }
+inline View view_of(const NodeOutput& output) { return view_of(output, output.data); }
 
 }  // namespace tarn

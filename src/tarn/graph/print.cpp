@@ -101,6 +101,15 @@ std::ostream& operator<<(std::ostream& os, array a) {
   return os << text << ", dtype=" << dtype_name(a.dtype()) << ')';
 }
 
+std::ostream& operator<<(std::ostream& os, float16_t x) {
+  return os << text_of(x, get_printoptions().precision);
+}
+std::ostream& operator<<(std::ostream& os, bfloat16_t x) {
+  return os << text_of(x, get_printoptions().precision);
+}
+std::ostream& operator<<(std::ostream& os, complex64_t x) {
+  return os << text_of(x, get_printoptions().precision);
+}
 std::ostream& operator<<(std::ostream& os, const Device& d) { return os << to_string(d); }
 std::ostream& operator<<(std::ostream& os, const Stream& s) { return os << to_string(s); }
 

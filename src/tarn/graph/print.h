@@ -20,6 +20,9 @@ PrintOptions get_printoptions();
 //        [3, 4]], dtype=int32)
 // Evaluates. Axes of more than six entries show the first and the last three.
 std::ostream& operator<<(std::ostream& os, array a);
+std::ostream& operator<<(std::ostream& os, float16_t x);
+std::ostream& operator<<(std::ostream& os, bfloat16_t x);
+std::ostream& operator<<(std::ostream& os, complex64_t x);
 std::ostream& operator<<(std::ostream& os, const Device& d);
 std::ostream& operator<<(std::ostream& os, const Stream& s);
 

@@ -23,9 +23,15 @@ constexpr size_t kWritebackNbytes = size_t{8} << 20;
 constexpr mode_t kPermissions = 07777;
 
 std::filesystem::path resolve_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMaxLinks = 40;  // as Linux follows
+  fs::path target(path);
   std::error_code error;
-  std::filesystem::path target = std::filesystem::canonical(path, error);
-  return error ? std::filesystem::path(path) : target;
+  // Also of links to what does not exist yet.
+  for (int i = 0; i < kMaxLinks && fs::is_symlink(target, error); ++i) {
+    target = target.parent_path() / fs::read_symlink(target, error);
+  }
+  return target;
 }
 
 std::string unique_name() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <string_view>
@@ -150,7 +151,14 @@ void open_indexed(Checkpoint& checkpoint, CutFile cut_file) {
     compare_with_index(checkpoint.shards.back(), checkpoint.problems);
   }
   checkpoint.metadata = std::move(index.metadata);
-  if (index.total_size) check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
+  const auto total_size = checkpoint.metadata.find("total_size");
+  if (index.total_size) {
+    check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
+  } else if (total_size != checkpoint.metadata.end()) {
+    checkpoint.problems.push_back(
+        {Kind::total_size, "", "",
+         fmt::format("total_size is {}, which is no number of bytes", total_size->second)});
+  }
 }
 
 void open_directory(Checkpoint& checkpoint, CutFile cut_file) {
@@ -173,6 +181,14 @@ void open_directory(Checkpoint& checkpoint, CutFile cut_file) {
     checkpoint.shards.push_back(open_shard(checkpoint.path, file, cut_file));
   }
   find_duplicates(checkpoint.shards, checkpoint.problems);
+}
+
+// Nothing if it is no number of bytes. Some writers have floats.
+std::optional<uint64_t> total_size(const json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  const double number = value.is_number() ? value.get<double>() : -1;
+  if (number < 0 || number >= 0x1p64 || number != std::floor(number)) return std::nullopt;
+  return static_cast<uint64_t>(number);
 }
 
 }  // namespace
@@ -199,9 +215,7 @@ CheckpointIndex parse_checkpoint_index(std::string_view text, const std::string&
   if (!root.contains("metadata") || !root["metadata"].is_object()) return index;
   for (const auto& [key, value] : root["metadata"].items()) {
     index.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
-    if (key == "total_size" && value.is_number_unsigned()) {
-      index.total_size = value.get<uint64_t>();
-    }
+    if (key == "total_size") index.total_size = total_size(value);
   }
   return index;
 }

@@ -46,7 +46,7 @@ struct CheckpointProblem {
     unlisted_tensor,   // it is in this shard, the index knows it in another or not at all
     duplicate_tensor,  // without an index: an earlier shard has it too
     unlisted_file,     // in the directory, but not in the index
-    total_size,        // the tensors' bytes do not add up to what the index says
+    total_size,        // the tensors' bytes do not add up to what the index says, if it does
   };
   Kind kind;
   std::string file;    // a shard's name; empty where it is about the index

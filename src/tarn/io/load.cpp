@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "tarn/base/error.h"
 #include "tarn/io/io_error.h"
 #include "tarn/io/npy_header.h"
 #include "tarn/io/safetensors_header.h"
@@ -48,6 +49,7 @@ FailurePtr failure_of(std::exception_ptr thrown) {
 }  // namespace
 
 array load(std::shared_ptr<io::Reader> in_stream, const LoadOptions& options) {
+  check(in_stream != nullptr, "load", "there is no reader.");
   const io::NpyHeader header = io::read_npy_header(*in_stream);
   io::TensorPlace place{.name = {},
                         .dtype = header.dtype,
@@ -74,6 +76,7 @@ array load(std::string file, StreamOrDevice s) {
 
 SafetensorsLoad load_safetensors(std::shared_ptr<io::Reader> in_stream,
                                  const LoadOptions& options) {
+  check(in_stream != nullptr, "load_safetensors", "there is no reader.");
   const auto header = io::read_safetensors_header(*in_stream, io::CutFile::refuse);
   SafetensorsLoad loaded;
   add_arrays(std::move(in_stream), header, options.stream, make_tracker(options), loaded.first);

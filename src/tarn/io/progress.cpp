@@ -173,7 +173,13 @@ std::shared_ptr<const FileProgress::Listeners> FileProgress::listeners() const {
   return listeners_;
 }
 
-void FileProgress::throw_if_cancelled() const {
+size_t FileProgress::n_cancelled() const {
+  const auto all = listeners();
+  return size_t(std::ranges::count_if(
+      *all, [](const Listener& listener) { return listener.tracker->exception() != nullptr; }));
+}
+
+void FileProgress::throw_cancelled() const {
   for (const Listener& listener : *listeners()) {
     const std::exception_ptr thrown = listener.tracker->exception();
     if (!thrown) continue;
@@ -235,9 +241,17 @@ void FileProgress::end_read(LoadState state, uint64_t nbytes, size_t n_tensors) 
   }
 }
 
-ReadAttempt::ReadAttempt(TensorProgress& tensor) : tensor_(tensor) {
-  tensor_.file_->throw_if_cancelled();
+ReadAttempt::ReadAttempt(TensorProgress& tensor)
+    : tensor_(tensor), n_known_(tensor.n_cancelled_.load(std::memory_order_relaxed)) {
+  throw_if_cancelled();
   tensor_.file_->begin_read();
+}
+
+void ReadAttempt::throw_if_cancelled() const {
+  const size_t n = tensor_.file_->n_cancelled();
+  if (n == n_known_) return;
+  tensor_.n_cancelled_.store(n, std::memory_order_relaxed);
+  tensor_.file_->throw_cancelled();
 }
 
 ReadAttempt::~ReadAttempt() {
@@ -257,7 +271,7 @@ void ReadAttempt::add_bytes(uint64_t nbytes) {
     tensor_.counted_ += fresh;
   }
   tensor_.file_->add_bytes(fresh);
-  tensor_.file_->throw_if_cancelled();
+  throw_if_cancelled();
 }
 
 void ReadAttempt::finish() {

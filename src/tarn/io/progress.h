@@ -52,7 +52,7 @@ struct LoadProgress : LoadCounts {  // of the file `path`
 // reports to that thread, so the last report may come a moment after the last array has settled:
 // what the handler uses should belong to it, or to a ScopedLoadProgress around it. If it throws,
 // the loads it watches are cancelled, with what it threw nested in the failure, and it is not
-// called again.
+// called again; what was cancelled may be retried.
 using LoadProgressHandler = std::function<void(const LoadProgress&)>;
 
 namespace io {
@@ -127,8 +127,10 @@ class FileProgress {
   // From now on `tracker` is told as well, first of how far the file has come already.
   void report_to(const std::shared_ptr<ProgressTracker>& tracker);
 
-  // Throws OperationError (cancelled), with what a handler threw nested in it, if one did.
-  void throw_if_cancelled() const;
+  // How many handlers have thrown.
+  size_t n_cancelled() const;
+  // Throws OperationError (cancelled), with what one of them threw nested in it.
+  void throw_cancelled() const;
 
   // How long the handler with the least patience waits for a byte; nothing if nobody listens.
   std::optional<std::chrono::milliseconds> stall_after() const;
@@ -175,19 +177,21 @@ class TensorProgress {
   std::mutex mutex_;                                       // guards what follows
   uint64_t counted_ = 0;
   bool is_done_ = false;
+  std::atomic<size_t> n_cancelled_{0};  // handlers' exceptions that have ended an attempt
 };
 
 // One attempt to read a tensor: from construction until finish(), or until it is destroyed, which
 // without finish() means that it failed.
 class ReadAttempt {
  public:
-  // Throws as throw_if_cancelled.
+  // Throws OperationError (cancelled) if a handler has thrown since an earlier attempt was
+  // cancelled: a retry goes on.
   explicit ReadAttempt(TensorProgress& tensor);
   ~ReadAttempt();
   ReadAttempt(const ReadAttempt&) = delete;
   ReadAttempt& operator=(const ReadAttempt&) = delete;
 
-  // Bytes have arrived; from any thread. Throws as throw_if_cancelled.
+  // Bytes have arrived; from any thread. Throws likewise.
   void add_bytes(uint64_t nbytes);
   // The tensor is complete.
   void finish();
@@ -195,7 +199,10 @@ class ReadAttempt {
   void cancel() noexcept { end_state_ = LoadState::cancelled; }
 
  private:
+  void throw_if_cancelled() const;
+
   TensorProgress& tensor_;
+  const size_t n_known_;
   uint64_t arrived_ = 0;  // guarded by tensor_.mutex_
   LoadState end_state_ = LoadState::failed;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tarn/base/error.h"
 #include "tarn/graph/eval.h"
 #include "tarn/io/atomic_file.h"
 #include "tarn/io/io_error.h"
@@ -94,6 +95,7 @@ void write(io::Writer& writer, const SafetensorsImage& image) {
 }  // namespace
 
 void save(std::shared_ptr<io::Writer> out_stream, array a) {
+  check(out_stream != nullptr, "save", "there is no writer.");
   write(*out_stream, npy_image(std::move(a)));
 }
 
@@ -108,6 +110,7 @@ void save(std::string file, array a) {
 void save_safetensors(std::shared_ptr<io::Writer> in_stream,
                       std::unordered_map<std::string, array> arrays,
                       std::unordered_map<std::string, std::string> metadata) {
+  check(in_stream != nullptr, "save_safetensors", "there is no writer.");
   write(*in_stream, safetensors_image(std::move(arrays), metadata));
 }
 

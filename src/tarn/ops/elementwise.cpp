@@ -154,6 +154,10 @@ array nan_to_num(const array& a, float nan, const std::optional<float>& posinf,
   return where(isneginf(a, s), lowest, numbers, s);
 }
 
+array logical_xor(const array& a, const array& b, StreamOrDevice s) {
+  return not_equal(astype(a, bool_, s), astype(b, bool_, s), s);
+}
+
 array isclose(const array& a, const array& b, double rtol, double atol, bool equal_nan,
               StreamOrDevice s) {
   Dtype dtype = result_type(a, b) == float64 ? float64 : float32;

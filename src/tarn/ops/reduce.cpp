@@ -161,7 +161,13 @@ array logsumexp(const array& a, const std::vector<int>& axes, bool keepdims, Str
   array largest = max(x, over, true, s);
   // An infinite maximum would give inf - inf; taking nothing off leaves log(0) or log(inf).
   array shift = where(isfinite(largest, s), largest, zeros_like(largest, s), s);
-  array result = add(log(sum(exp(subtract(x, shift, s), s), over, true, s), s), shift, s);
+  // A sum of ones may be past the largest float16.
+  const auto widened = [&](const array& y) {
+    return y.itemsize() == 2 ? astype(y, float32, s) : y;
+  };
+  shift = widened(shift);
+  array result = add(log(sum(exp(subtract(widened(x), shift, s), s), over, true, s), s), shift, s);
+  result = astype(result, x.dtype(), s);
   return keepdims ? result : squeeze(result, over, s);
 }
 array logsumexp(const array& a, bool keepdims, StreamOrDevice s) {

@@ -73,8 +73,11 @@ array transpose(const array& a, StreamOrDevice s) {
 
 array broadcast_to(const array& a, const Shape& shape, StreamOrDevice s) {
   if (a.shape() == shape) return a;
+  check(std::ranges::all_of(shape, [](ShapeElem dim) { return dim >= 0; }), "broadcast_to",
+        "negative dimensions not allowed, got {}.", shape);
   check(broadcast_shapes(a.shape(), shape) == shape, "broadcast_to",
         "cannot stretch shape {} to {}.", a.shape(), shape);
+  size_of_shape(shape);  // throws if it cannot be counted
   return shape_node(ops::BroadcastTo{shape}, a, shape, s);
 }
 

@@ -139,7 +139,11 @@ array median(const array& a, const std::vector<int>& axes, bool keepdims, Stream
   const int n = sorted.shape(-1);
   array middle = pick_last(sorted, n / 2, s);
   if (n % 2 == 0) {
-    middle = multiply(add(pick_last(sorted, n / 2 - 1, s), middle, s), array(0.5, x.dtype()), s);
+    const array lower = pick_last(sorted, n / 2 - 1, s), half = array(0.5, x.dtype());
+    const array twice = add(lower, middle, s);
+    // Halves add up to no infinity; but the smallest number has none.
+    middle = where(isfinite(twice, s), multiply(twice, half, s),
+                   add(multiply(lower, half, s), multiply(middle, half, s), s), s);
   }
   const array largest = pick_last(sorted, n - 1, s);
   const array result = where(isnan(largest, s), largest, middle, s);

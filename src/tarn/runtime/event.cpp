@@ -28,6 +28,14 @@ void fork_hooks::unlock_events() noexcept { events_mutex().unlock(); }
 // One outcome per value that somebody waits for and that has not been signaled.
 struct Event::State {
   explicit State(Stream stream) : stream(stream) {}
+  State(const State&) = delete;
+  // Nobody is left to signal what is waited for.
+  ~State() {
+    if (waited_for.empty()) return;
+    signal(waited_for.rbegin()->first,
+           record_failure(FailureKind::abandoned, "the event was never signaled",
+                          {.op = "event", .stream = stream}));
+  }
 
   std::shared_ptr<const Outcome> outcome(uint64_t value) {
     if (of_node) return of_node;

@@ -20,6 +20,7 @@ TARN_BINARY_OPS(TARN_DECLARE_2)
 #undef TARN_DECLARE_1
 #undef TARN_DECLARE_2
 
+// A float that is outside of an integer dtype becomes any number of it.
 array astype(array a, Dtype dtype, StreamOrDevice s = {});
 // x where the condition holds, else y.
 array where(const array& condition, const array& x, const array& y, StreamOrDevice s = {});
@@ -49,6 +50,9 @@ array isclose(const array& a, const array& b, double rtol = 1e-5, double atol = 
 array allclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8,
                bool equal_nan = false, StreamOrDevice s = {});
 
+// True where one of a and b is nonzero, the other not.
+array logical_xor(const array& a, const array& b, StreamOrDevice s = {});
+
 // The values of 8-bit floats (E4M3), held in a uint8 array, in a floating dtype.
 array from_fp8(array x, Dtype dtype, StreamOrDevice s = {});
 
@@ -67,7 +71,6 @@ array operator~(const array& a);
 TARN_DECLARE_OPERATOR(+, add)
 TARN_DECLARE_OPERATOR(-, subtract)
 TARN_DECLARE_OPERATOR(*, multiply)
-TARN_DECLARE_OPERATOR(/, divide)
 TARN_DECLARE_OPERATOR(%, remainder)
 TARN_DECLARE_OPERATOR(==, equal)
 TARN_DECLARE_OPERATOR(!=, not_equal)
@@ -81,6 +84,12 @@ TARN_DECLARE_OPERATOR(^, bitwise_xor)
 TARN_DECLARE_OPERATOR(<<, left_shift)
 TARN_DECLARE_OPERATOR(>>, right_shift)
 #undef TARN_DECLARE_OPERATOR
+// A real number that divides is a double, and so float32 as an array, whatever its type.
+inline array operator/(const array& a, const array& b) { return divide(a, b); }
+inline array operator/(const array& a, double b) { return divide(a, array(b)); }
+inline array operator/(double a, const array& b) { return divide(array(a), b); }
+inline array operator/(const array& a, complex64_t b) { return divide(a, array(b)); }
+inline array operator/(complex64_t a, const array& b) { return divide(array(a), b); }
 inline array operator&&(const array& a, const array& b) { return logical_and(a, b); }
 inline array operator||(const array& a, const array& b) { return logical_or(a, b); }
 
