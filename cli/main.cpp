@@ -1,5 +1,6 @@
 // tarn: looks at model checkpoints. This file has the command line; each command is a file.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -162,6 +163,14 @@ int run(int argc, char** argv) {
   return kSomethingFailed;
 }
 
+// A checkpoint's shards are all open at once: as many as the system lets the user have.
+void open_many_files() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 }  // namespace tarn::cli
@@ -169,6 +178,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A file that gets too large is an error of writing it, which then leaves nothing behind.
   std::signal(SIGXFSZ, SIG_IGN);
+  tarn::cli::open_many_files();
   tarn::stop_blas_threads();  // the tool multiplies no matrices
   const int status = tarn::cli::run(argc, argv);
   // What is left behind may still use what an orderly exit destroys.

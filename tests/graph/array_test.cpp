@@ -4,6 +4,7 @@
 #include <list>
 #include <thread>
 
+#include "tarn/graph/extension.h"
 #include "tests/contract/programs.h"
 
 namespace tarn {
@@ -241,6 +242,46 @@ TEST(Array, primitive_is_that_of_the_users_operation) {
   EXPECT_STREQ(x.primitive().name(), "Nothing");
   EXPECT_THROW(exp(x).primitive(), std::invalid_argument);
   EXPECT_THROW(array({3}, float32, std::shared_ptr<Primitive>(), {}), std::invalid_argument);
+}
+
+// As an extension for MLX is written.
+class AddOne : public Primitive {
+ public:
+  using Primitive::Primitive;
+  void eval_cpu(const std::vector<array>& inputs, std::vector<array>& outputs) override {
+    array& to = outputs[0];
+    to.set_data(allocator::malloc(to.nbytes()));
+    cpu::CommandEncoder& encoder = cpu::get_command_encoder(stream());
+    encoder.set_input_array(inputs[0]);
+    encoder.set_output_array(to);
+    array one(1.0f);
+    const float* step = one.data<float>();
+    encoder.add_temporary(std::move(one));
+    encoder.dispatch(
+        [step](const float* from, float* target, size_t n) {
+          if (n == 0) throw std::runtime_error("nothing to add to");
+          for (size_t i = 0; i < n; ++i) target[i] = from[i] + *step;
+        },
+        inputs[0].data<float>(), to.data<float>(), to.size());
+  }
+  void eval_gpu(const std::vector<array>&, std::vector<array>&) override {}
+  DEFINE_NAME(AddOne)
+  DEFINE_DEFAULT_IS_EQUIVALENT()
+  DEFINE_INPUT_OUTPUT_SHAPE()
+};
+
+TEST(Array, extensions_hand_their_work_to_an_encoder) {
+  const Stream s = default_stream(Device::cpu);
+  const auto add_one = [&](const array& x) {
+    return array(x.shape(), float32, std::make_shared<AddOne>(s), {x});
+  };
+  array y = add_one(array({1.0f, 2.0f}));
+  EXPECT_EQ(y.primitive().output_shapes({y}), (std::vector<Shape>{{2}}));
+  y.eval();
+  EXPECT_EQ(y.data<float>()[1], 3);
+  array none = add_one(zeros({0}));
+  EXPECT_THROW(none.eval(), EvalError);
+  EXPECT_THROW(cpu::get_command_encoder(s), std::invalid_argument);
 }
 
 TEST(Array, wait_for_longer_than_a_clock_can_tell) {

@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "tarn/base/error.h"
+#include "tarn/graph/extension.h"
 #include "tarn/graph/host_context.h"
 
 namespace tarn {
@@ -22,6 +24,21 @@ array output_to_fill(const NodeOutput& output) {
   return array(std::move(node), 0);
 }
 
+thread_local cpu::CommandEncoder* current_encoder = nullptr;
+
+// Bodies nest: one may evaluate another on its thread.
+class EncoderScope {
+ public:
+  explicit EncoderScope(cpu::CommandEncoder& encoder)
+      : outer_(std::exchange(current_encoder, &encoder)) {}
+  EncoderScope(const EncoderScope&) = delete;
+  EncoderScope& operator=(const EncoderScope&) = delete;
+  ~EncoderScope() { current_encoder = outer_; }
+
+ private:
+  cpu::CommandEncoder* const outer_;
+};
+
 void run_user_operation(const void* op, HostContext& context) {
   Primitive& primitive = *static_cast<const UserOperation*>(op)->primitive;
   std::vector<array> inputs(context.inputs().begin(), context.inputs().end());
@@ -30,6 +47,8 @@ void run_user_operation(const void* op, HostContext& context) {
     outputs.push_back(output_to_fill(context.output(i)));
   }
   if (context.stream().device == Device::cpu) {
+    cpu::CommandEncoder encoder(context.stream());
+    const EncoderScope scope(encoder);
     primitive.eval_cpu(inputs, outputs);
   } else {
     primitive.eval_gpu(inputs, outputs);
@@ -45,6 +64,12 @@ void run_user_operation(const void* op, HostContext& context) {
 }
 
 }  // namespace
+
+cpu::CommandEncoder& cpu::get_command_encoder(Stream s) {
+  check(current_encoder != nullptr && current_encoder->stream() == s, "get_command_encoder",
+        "no operation is evaluated here on stream {}.", s.index);
+  return *current_encoder;
+}
 
 const OpClass kUserOperationClass{.info = {"primitive", "", "An operation of the user's program."},
                                   .family = OpFamily::host,

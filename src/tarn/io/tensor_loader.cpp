@@ -89,19 +89,14 @@ Stream stream_for_load(StreamOrDevice s) {
 
 bool is_dimension(int64_t dim) { return dim <= std::numeric_limits<ShapeElem>::max(); }
 
-Shape array_shape(const TensorPlace& place, const Reader& reader) {
-  Shape shape;
-  for (const int64_t dim : place.shape) {
-    if (!is_dimension(dim)) {
-      IoDetails details;
-      details.path = reader.label();
-      details.tensor = place.name;
-      throw io_error("load", fmt::format("no array can have the shape {}", shape_text(place.shape)),
-                     std::move(details));
-    }
-    shape.push_back(static_cast<ShapeElem>(dim));
-  }
-  return shape;
+bool fits(const TensorPlace& place) { return std::ranges::all_of(place.shape, is_dimension); }
+
+OperationError shape_error(const TensorPlace& place, const Reader& reader) {
+  IoDetails details;
+  details.path = reader.label();
+  details.tensor = place.name;
+  return io_error("load", fmt::format("no array can have the shape {}", shape_text(place.shape)),
+                  std::move(details));
 }
 
 }  // namespace
@@ -121,16 +116,19 @@ TensorLoader::TensorLoader(std::shared_ptr<Reader> reader, size_t n_tensors, uin
       stalls_(std::make_shared<StallWatch>(progress_)),
       stream_(std::move(s)) {}
 
-array TensorLoader::load(TensorPlace place) const { return make_array(std::move(place), nullptr); }
+array TensorLoader::load(TensorPlace place) const {
+  if (!fits(place)) throw shape_error(place, *reader_);
+  return make_array(std::move(place), nullptr);
+}
 
 array TensorLoader::load(const SafetensorsEntry& entry) const {
   TensorPlace place = place_of(entry);
   if (entry.failure) return make_array(std::move(place), entry.failure);
-  if (entry.n_bits >= 8) return load(std::move(place));
+  if (entry.n_bits >= 8) return make_array(std::move(place), nullptr);
   int64_t& last = place.shape.back();  // whose product with n_bits the header has been checked for
   if (last * entry.n_bits % 8 == 0 || place.nbytes == 0) {
     last = ceil_div(last * entry.n_bits, 8);
-    return load(std::move(place));
+    return make_array(std::move(place), nullptr);
   }
   IoDetails details;
   details.path = reader_->label();
@@ -142,9 +140,13 @@ array TensorLoader::load(const SafetensorsEntry& entry) const {
 }
 
 array TensorLoader::make_array(TensorPlace place, std::exception_ptr refusal) const {
-  // What fails in any case is no reason to refuse the file, whatever its shape.
-  const bool fits = std::ranges::all_of(place.shape, is_dimension);
-  Shape shape = refusal && !fits ? Shape{0} : array_shape(place, *reader_);
+  // A tensor that fails in any case is no reason to refuse the file, whatever its shape.
+  Shape shape{0};
+  if (fits(place)) {
+    shape = Shape(place.shape.begin(), place.shape.end());
+  } else if (!refusal) {
+    refusal = std::make_exception_ptr(shape_error(place, *reader_));
+  }
   const auto tensor = std::make_shared<const TensorPlace>(std::move(place));
   Load load{reader_,
             tensor,
