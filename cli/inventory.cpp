@@ -61,7 +61,7 @@ class InventoryBuilder {
       add_shard(std::move(shard));
     }
     for (const io::CheckpointProblem& problem : checkpoint.problems) {
-      const auto file = file_of.find(problem.file);
+      const auto file = problem.file.empty() ? file_of.end() : file_of.find(problem.file);
       if (problem.kind == io::CheckpointProblem::Kind::missing_tensor) {
         add_missing_tensor(file->second, problem);
         continue;

@@ -109,8 +109,14 @@ TEST(ContractDeathTest, contract_p15_tasks_and_signals_whose_stream_gets_no_thre
 }
 
 TEST(Contract, contract_p15_an_event_that_is_never_signaled_holds_nothing_up) {
-  UnobservedFailures unobserved;
+  const UnobservedFailures unobserved;
   const Stream s = cpu_stream();
+  {
+    Event polled(s);
+    EXPECT_FALSE(polled.is_signaled());
+    EXPECT_THROW(polled.wait(Stream(1 << 20, Device::cpu)), std::invalid_argument);
+  }
+  EXPECT_THAT(unobserved.messages(), ElementsAre()) << "nobody waited";
   {
     Event event(cpu_stream());
     event.wait(s);

@@ -251,6 +251,10 @@ class AddOne : public Primitive {
   void eval_cpu(const std::vector<array>& inputs, std::vector<array>& outputs) override {
     array& to = outputs[0];
     to.set_data(allocator::malloc(to.nbytes()));
+    if (to.size() == 2) {  // bodies may evaluate others, which have encoders of their own
+      array inner({3}, float32, std::make_shared<AddOne>(stream()), {zeros({3})});
+      inner.eval();
+    }
     cpu::CommandEncoder& encoder = cpu::get_command_encoder(stream());
     encoder.set_input_array(inputs[0]);
     encoder.set_output_array(to);
@@ -282,6 +286,13 @@ TEST(Array, extensions_hand_their_work_to_an_encoder) {
   array none = add_one(zeros({0}));
   EXPECT_THROW(none.eval(), EvalError);
   EXPECT_THROW(cpu::get_command_encoder(s), std::invalid_argument);
+}
+
+TEST(Array, wants_data_and_callbacks) {
+  int n_deleted = 0;
+  EXPECT_THROW(array(nullptr, {4}, float32, [&](void*) { ++n_deleted; }), std::invalid_argument);
+  EXPECT_EQ(n_deleted, 1);
+  EXPECT_THROW(on_settled(array(1), nullptr), std::invalid_argument);
 }
 
 TEST(Array, wait_for_longer_than_a_clock_can_tell) {

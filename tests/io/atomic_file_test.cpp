@@ -101,6 +101,14 @@ TEST(AtomicFile, keeps_permissions_and_follows_links) {
   save(directory / "dangling", "new");
   EXPECT_TRUE(std::filesystem::is_symlink(directory / "dangling"));
   EXPECT_EQ(read_file(directory / "not yet"), "new");
+  std::filesystem::create_directory(directory / "sub");
+  std::filesystem::create_symlink("sub/second", directory / "first");
+  std::filesystem::create_symlink("../last", directory / "sub/second");
+  save(directory / "first", "chained");
+  EXPECT_EQ(read_file(directory / "last"), "chained");
+  std::filesystem::create_symlink("loop", directory / "loop");
+  EXPECT_THROW(save(directory / "loop", "new"), OperationError);
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "loop"));
   EXPECT_EQ(read_file(directory / "target"), "new");
   EXPECT_EQ(mode_of(directory / "target"), 0646u);
 

@@ -230,6 +230,13 @@ TEST_F(Load, a_shape_that_no_array_can_have) {
   EXPECT_THROW(load(directory / "a.npy"), OperationError);
 }
 
+TEST_F(Load, and_save_want_somebody_to_read_and_write) {
+  EXPECT_THROW(load(std::shared_ptr<io::Reader>()), std::invalid_argument);
+  EXPECT_THROW(load_safetensors(std::shared_ptr<io::Reader>()), std::invalid_argument);
+  EXPECT_THROW(save(std::shared_ptr<io::Writer>(), array(1)), std::invalid_argument);
+  EXPECT_THROW(save_safetensors(std::shared_ptr<io::Writer>(), {}), std::invalid_argument);
+}
+
 TEST_F(Load, checkpoint_by_its_index) {
   const io::SafetensorsSpec a[] = {{"a", uint8, {1}}}, b[] = {{"b", uint8, {1}}};
   write_file(directory / "1.safetensors", io::compose_safetensors_header(a, {{"k", "v"}}) + "1");

@@ -208,6 +208,31 @@ TEST(Progress, a_handler_that_throws_cancels_and_is_left_alone) {
   EXPECT_EQ(recorder.reports.size(), 2u);
 }
 
+TEST(Progress, a_handler_cancels_what_runs_and_what_has_not_begun) {
+  const auto throwing = [](int value, LoadState at) {
+    return std::make_shared<ProgressTracker>([=](const LoadProgress& report) {
+      if (report.state == at) throw value;
+    });
+  };
+  const auto file = std::make_shared<FileProgress>("w", 1, 100);
+  file->report_to(throwing(1, LoadState::failed));
+  file->report_to(throwing(2, LoadState::cancelled));
+  TensorProgress tensor(file, 100);
+  { const ReadAttempt fails(tensor); }
+  EXPECT_NO_THROW({
+    ReadAttempt retry(tensor);
+    retry.cancel();
+  }) << "what the first handler threw came after the attempt that it was about";
+  TensorProgress other(file, 100);
+  try {
+    const ReadAttempt attempt(other);
+    FAIL() << "both handlers have thrown since";
+  } catch (const OperationError& error) {
+    EXPECT_THROW(std::rethrow_if_nested(error), int);
+  }
+  EXPECT_NO_THROW(ReadAttempt{other});
+}
+
 TEST(Progress, scopes_see_what_starts_inside_them) {
   Recorder outer, inner, call;
   const auto load = [](const char* path, std::shared_ptr<ProgressTracker> tracker = nullptr) {

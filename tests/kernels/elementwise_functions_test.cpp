@@ -112,7 +112,7 @@ TEST(ElementwiseFunctions, logical_xor_of_any_numbers) {
 
 TEST(ElementwiseFunctions, numbers_that_divide_are_doubles) {
   const array half({1.0f, 3.0f}, float16);
-  for (const array& quotient : {half / 2, 2 / half, half / 2.0}) {
+  for (const array& quotient : {half / 2, 2 / half, half / 2.0, half / float16_t(2)}) {
     EXPECT_EQ(quotient.dtype(), float32);
   }
   EXPECT_EQ(elements<float>(half / 2), (Floats{0.5f, 1.5f}));

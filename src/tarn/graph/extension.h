@@ -33,7 +33,7 @@ class CommandEncoder {
 
   template <class F, class... Args>
   void dispatch(F&& f, Args&&... args) {
-    std::invoke(std::forward<F>(f), std::forward<Args>(args)...);
+    std::invoke(std::forward<F>(f), args...);  // which have names, as if they were bound
   }
 
   Stream stream() const { return stream_; }

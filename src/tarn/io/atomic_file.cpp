@@ -24,12 +24,16 @@ constexpr mode_t kPermissions = 07777;
 
 std::filesystem::path resolve_links(const std::string& path) {
   namespace fs = std::filesystem;
-  constexpr int kMaxLinks = 40;  // as Linux follows
-  fs::path target(path);
   std::error_code error;
-  // Also of links to what does not exist yet.
+  fs::path target = fs::canonical(path, error);
+  if (!error) return target;
+  // A link to what has no name, such as an open file that was removed, is not to be replaced.
+  if (fs::exists(path, error)) return path;
+  constexpr int kMaxLinks = 40;  // as Linux follows
+  target = path;
   for (int i = 0; i < kMaxLinks && fs::is_symlink(target, error); ++i) {
     target = target.parent_path() / fs::read_symlink(target, error);
+    if (error) return path;
   }
   return target;
 }

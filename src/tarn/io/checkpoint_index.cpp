@@ -58,14 +58,23 @@ CheckpointShard open_shard(const fs::path& directory, const std::string& name, C
   shard.name = name;
   try {
     shard.path = (directory / name).string();
-    if (!is_plain_name(name)) {
-      fail(directory.string(),
-           fmt::format("the index names a file that is not beside it, {}", json(name).dump()));
-    }
     auto reader = std::make_shared<ParallelFileReader>(shard.path);
     reader->require_open();
     shard.reader = reader;
     shard.header = read_safetensors_header(*reader, cut_file);
+  } catch (...) {
+    shard.failure = std::current_exception();
+  }
+  return shard;
+}
+
+// A shard that would not be beside the index is not opened.
+CheckpointShard shard_elsewhere(const std::string& index, const std::string& name) {
+  CheckpointShard shard;
+  shard.name = name;
+  shard.path = index;
+  try {
+    fail(index, fmt::format("names a file that is not beside it, {}", json(name).dump()));
   } catch (...) {
     shard.failure = std::current_exception();
   }
@@ -145,19 +154,19 @@ void open_indexed(Checkpoint& checkpoint, CutFile cut_file) {
     checkpoint.problems.push_back({Kind::empty_index, "", "", "weight_map is empty"});
   }
   for (auto& [file, tensors] : index.tensors_by_file) {
-    checkpoint.shards.push_back(open_shard(directory, file, cut_file));
+    checkpoint.shards.push_back(is_plain_name(file) ? open_shard(directory, file, cut_file)
+                                                    : shard_elsewhere(checkpoint.index, file));
     std::ranges::sort(tensors);
     checkpoint.shards.back().promised = std::move(tensors);
     compare_with_index(checkpoint.shards.back(), checkpoint.problems);
   }
   checkpoint.metadata = std::move(index.metadata);
-  const auto total_size = checkpoint.metadata.find("total_size");
   if (index.total_size) {
     check_total_size(checkpoint.shards, *index.total_size, checkpoint.problems);
-  } else if (total_size != checkpoint.metadata.end()) {
+  } else if (!index.bad_total_size.empty()) {
     checkpoint.problems.push_back(
         {Kind::total_size, "", "",
-         fmt::format("total_size is {}, which is no number of bytes", total_size->second)});
+         fmt::format("total_size is {}, which is no number of bytes", index.bad_total_size)});
   }
 }
 
@@ -215,7 +224,9 @@ CheckpointIndex parse_checkpoint_index(std::string_view text, const std::string&
   if (!root.contains("metadata") || !root["metadata"].is_object()) return index;
   for (const auto& [key, value] : root["metadata"].items()) {
     index.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
-    if (key == "total_size") index.total_size = total_size(value);
+    if (key != "total_size") continue;
+    index.total_size = total_size(value);
+    if (!index.total_size) index.bad_total_size = value.dump();
   }
   return index;
 }

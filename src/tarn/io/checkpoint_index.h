@@ -23,6 +23,7 @@ struct CheckpointIndex {
   std::map<std::string, std::vector<std::string>> tensors_by_file;  // files as they are written
   std::map<std::string, std::string> metadata;  // values that are no strings as JSON
   std::optional<uint64_t> total_size;
+  std::string bad_total_size;  // what is there instead of a number of bytes, as JSON
 };
 
 // Throws OperationError (io) that names `path` if the text is malformed.
@@ -46,7 +47,7 @@ struct CheckpointProblem {
     unlisted_tensor,   // it is in this shard, the index knows it in another or not at all
     duplicate_tensor,  // without an index: an earlier shard has it too
     unlisted_file,     // in the directory, but not in the index
-    total_size,        // the tensors' bytes do not add up to what the index says, if it does
+    total_size,        // the tensors' bytes do not add up to it, or it is no number of bytes
   };
   Kind kind;
   std::string file;    // a shard's name; empty where it is about the index

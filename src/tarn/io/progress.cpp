@@ -173,16 +173,20 @@ std::shared_ptr<const FileProgress::Listeners> FileProgress::listeners() const {
   return listeners_;
 }
 
-size_t FileProgress::n_cancelled() const {
+FileProgress::Handlers FileProgress::thrown() const {
   const auto all = listeners();
-  return size_t(std::ranges::count_if(
-      *all, [](const Listener& listener) { return listener.tracker->exception() != nullptr; }));
+  Handlers thrown;
+  for (size_t i = 0; i < std::min(all->size(), thrown.size()); ++i) {
+    thrown[i] = (*all)[i].tracker->exception() != nullptr;
+  }
+  return thrown;
 }
 
-void FileProgress::throw_cancelled() const {
-  for (const Listener& listener : *listeners()) {
-    const std::exception_ptr thrown = listener.tracker->exception();
-    if (!thrown) continue;
+void FileProgress::throw_cancelled(const Handlers& by) const {
+  const auto all = listeners();
+  for (size_t i = 0; i < std::min(all->size(), by.size()); ++i) {
+    if (!by[i]) continue;
+    const std::exception_ptr thrown = (*all)[i].tracker->exception();
     try {
       std::rethrow_exception(thrown);
     } catch (...) {
@@ -241,22 +245,23 @@ void FileProgress::end_read(LoadState state, uint64_t nbytes, size_t n_tensors) 
   }
 }
 
-ReadAttempt::ReadAttempt(TensorProgress& tensor)
-    : tensor_(tensor), n_known_(tensor.n_cancelled_.load(std::memory_order_relaxed)) {
+ReadAttempt::ReadAttempt(TensorProgress& tensor) : tensor_(tensor), known_(tensor.known()) {
   throw_if_cancelled();
   tensor_.file_->begin_read();
 }
 
-void ReadAttempt::throw_if_cancelled() const {
-  const size_t n = tensor_.file_->n_cancelled();
-  if (n == n_known_) return;
-  tensor_.n_cancelled_.store(n, std::memory_order_relaxed);
-  tensor_.file_->throw_cancelled();
+void ReadAttempt::throw_if_cancelled() {
+  const FileProgress::Handlers thrown = tensor_.file_->thrown();
+  if (thrown == known_) return;
+  tensor_.set_known(thrown);
+  tensor_.file_->throw_cancelled(thrown & ~known_);
 }
 
 ReadAttempt::~ReadAttempt() {
   if (end_state_ == LoadState::done) return;
   tensor_.file_->end_read(end_state_, 0, 0);
+  // Who throws at that report has nothing to cancel any more.
+  tensor_.set_known(tensor_.file_->thrown());
 }
 
 void ReadAttempt::add_bytes(uint64_t nbytes) {

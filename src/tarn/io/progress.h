@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <bitset>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -127,10 +128,12 @@ class FileProgress {
   // From now on `tracker` is told as well, first of how far the file has come already.
   void report_to(const std::shared_ptr<ProgressTracker>& tracker);
 
-  // How many handlers have thrown.
-  size_t n_cancelled() const;
-  // Throws OperationError (cancelled), with what one of them threw nested in it.
-  void throw_cancelled() const;
+  // By the order in which they came; those beyond the last cancel nothing.
+  using Handlers = std::bitset<64>;
+  // Which handlers have thrown.
+  Handlers thrown() const;
+  // Throws OperationError (cancelled), with what the first of them threw nested in it.
+  void throw_cancelled(const Handlers& by) const;
 
   // How long the handler with the least patience waits for a byte; nothing if nobody listens.
   std::optional<std::chrono::milliseconds> stall_after() const;
@@ -171,21 +174,30 @@ class TensorProgress {
  private:
   friend class ReadAttempt;
 
+  FileProgress::Handlers known() {
+    const std::lock_guard lock(mutex_);
+    return known_;
+  }
+  void set_known(const FileProgress::Handlers& known) {
+    const std::lock_guard lock(mutex_);
+    known_ = known;
+  }
+
   std::shared_ptr<FileProgress> file_;
   uint64_t nbytes_;
   std::shared_ptr<std::atomic<size_t>> unfinished_parts_;  // null if it is the whole tensor
   std::mutex mutex_;                                       // guards what follows
   uint64_t counted_ = 0;
   bool is_done_ = false;
-  std::atomic<size_t> n_cancelled_{0};  // handlers' exceptions that have ended an attempt
+  FileProgress::Handlers known_;  // that had thrown when the last attempt ended
 };
 
 // One attempt to read a tensor: from construction until finish(), or until it is destroyed, which
 // without finish() means that it failed.
 class ReadAttempt {
  public:
-  // Throws OperationError (cancelled) if a handler has thrown since an earlier attempt was
-  // cancelled: a retry goes on.
+  // Throws OperationError (cancelled) if a handler has thrown since the last attempt ended: a retry
+  // goes on.
   explicit ReadAttempt(TensorProgress& tensor);
   ~ReadAttempt();
   ReadAttempt(const ReadAttempt&) = delete;
@@ -199,10 +211,10 @@ class ReadAttempt {
   void cancel() noexcept { end_state_ = LoadState::cancelled; }
 
  private:
-  void throw_if_cancelled() const;
+  void throw_if_cancelled();
 
   TensorProgress& tensor_;
-  const size_t n_known_;
+  const FileProgress::Handlers known_;
   uint64_t arrived_ = 0;  // guarded by tensor_.mutex_
   LoadState end_state_ = LoadState::failed;
 };

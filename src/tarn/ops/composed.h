@@ -50,7 +50,7 @@
     "Whether elements are nearly equal.")                                                          \
   X(elementwise, isneginf, "a", kAllKinds, "Whether x is minus infinity.")                         \
   X(elementwise, isposinf, "a", kAllKinds, "Whether x is infinity.")                               \
-  X(elementwise, logical_xor, "a, b", kAllKinds, "True where one of a and b is nonzero.")          \
+  X(elementwise, logical_xor, "a, b", kAllKinds, "True where a or b is nonzero, not both.")        \
   X(elementwise, nan_to_num, "a, nan=0, posinf=None, neginf=None", kAllKinds & ~kComplexKind,      \
     "What is no finite number replaced by one.")                                                   \
   X(elementwise, positive, "a", kAllKinds, "x itself.")                                            \

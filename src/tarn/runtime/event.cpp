@@ -29,12 +29,22 @@ void fork_hooks::unlock_events() noexcept { events_mutex().unlock(); }
 struct Event::State {
   explicit State(Stream stream) : stream(stream) {}
   State(const State&) = delete;
-  // Nobody is left to signal what is waited for.
+  // Nobody is left to signal what streams wait for.
   ~State() {
-    if (waited_for.empty()) return;
-    signal(waited_for.rbegin()->first,
-           record_failure(FailureKind::abandoned, "the event was never signaled",
-                          {.op = "event", .stream = stream}));
+    const bool is_awaited = std::any_of(waited_for.begin(), waited_for.end(),
+                                        [](auto& waited) { return waited.second.use_count() > 1; });
+    if (!is_awaited) return;
+    const FailurePtr why = record_failure(FailureKind::abandoned, "the event was never signaled",
+                                          {.op = "event", .stream = stream});
+    // In the child of a fork it is the parent's streams that wait.
+    if (Runtime::instance().forked()) why->mark_observed();
+    signal(waited_for.rbegin()->first, why);
+  }
+
+  bool is_signaled(uint64_t value) const {
+    if (of_node) return of_node->is_settled();
+    std::lock_guard lock(events_mutex());
+    return value <= signaled;
   }
 
   std::shared_ptr<const Outcome> outcome(uint64_t value) {
@@ -143,12 +153,13 @@ void Event::wait() {
 }
 
 void Event::wait(Stream stream) {
+  StreamQueue& queue = Runtime::instance().stream(stream).queue;
   auto task = std::make_unique<WaitTask>(outcome(), state_->ticket);
-  Runtime::instance().stream(stream).queue.post(*task.release());
+  queue.post(*task.release());
 }
 
 void Event::signal(Stream stream) {
-  outcome();  // throws for an event that is not valid
+  if (!valid()) throw std::invalid_argument("[Event] The event was not made for a stream.");
   if (state_->of_node)
     throw std::invalid_argument("[Event] The event of an array is signaled by its evaluation.");
   auto signal = [state = state_, value = value_](const FailurePtr& why_not) noexcept {
@@ -158,7 +169,7 @@ void Event::signal(Stream stream) {
   Runtime::instance().stream(stream).queue.post(*task.release());
 }
 
-bool Event::is_signaled() const { return valid() && outcome()->is_settled(); }
+bool Event::is_signaled() const { return valid() && state_->is_signaled(value_); }
 
 const Stream& Event::stream() const {
   if (!valid()) throw std::invalid_argument("[Event] The event was not made for a stream.");

@@ -2,7 +2,9 @@
 // composed of them.
 #pragma once
 
+#include <complex>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "tarn/graph/array.h"
@@ -50,7 +52,7 @@ array isclose(const array& a, const array& b, double rtol = 1e-5, double atol = 
 array allclose(const array& a, const array& b, double rtol = 1e-5, double atol = 1e-8,
                bool equal_nan = false, StreamOrDevice s = {});
 
-// True where one of a and b is nonzero, the other not.
+// True where a or b is nonzero, not both.
 array logical_xor(const array& a, const array& b, StreamOrDevice s = {});
 
 // The values of 8-bit floats (E4M3), held in a uint8 array, in a floating dtype.
@@ -84,12 +86,20 @@ TARN_DECLARE_OPERATOR(^, bitwise_xor)
 TARN_DECLARE_OPERATOR(<<, left_shift)
 TARN_DECLARE_OPERATOR(>>, right_shift)
 #undef TARN_DECLARE_OPERATOR
-// A real number that divides is a double, and so float32 as an array, whatever its type.
+// A real number in a quotient is a double, whatever its type, and so rounded to float32.
+template <ElementType T>
+using QuotientScalar =
+    std::conditional_t<std::is_same_v<T, complex64_t> || std::is_same_v<T, std::complex<float>>,
+                       complex64_t, double>;
 inline array operator/(const array& a, const array& b) { return divide(a, b); }
-inline array operator/(const array& a, double b) { return divide(a, array(b)); }
-inline array operator/(double a, const array& b) { return divide(array(a), b); }
-inline array operator/(const array& a, complex64_t b) { return divide(a, array(b)); }
-inline array operator/(complex64_t a, const array& b) { return divide(array(a), b); }
+template <ElementType T>
+array operator/(const array& a, T b) {
+  return divide(a, array(QuotientScalar<T>(b)));
+}
+template <ElementType T>
+array operator/(T a, const array& b) {
+  return divide(array(QuotientScalar<T>(a)), b);
+}
 inline array operator&&(const array& a, const array& b) { return logical_and(a, b); }
 inline array operator||(const array& a, const array& b) { return logical_or(a, b); }
 
