@@ -46,10 +46,10 @@ BufferRef adopt(allocator::Buffer buffer, Deleter deleter, const char* op) {
 size_t checked_nbytes(const Shape& shape, Dtype dtype, const char* op = "array") {
   for (ShapeElem dim : shape)
     check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
+  const auto size = size_t(size_of_shape(shape));
   size_t nbytes;
-  check<std::overflow_error>(
-      !__builtin_mul_overflow(size_t(size_of_shape(shape)), size_t(dtype.size()), &nbytes), op,
-      "{} elements of {} do not fit in memory.", size_of_shape(shape), dtype);
+  check<std::overflow_error>(!__builtin_mul_overflow(size, size_t(dtype.size()), &nbytes), op,
+                             "{} elements of {} do not fit in memory.", size, dtype);
   return nbytes;
 }
 
