@@ -11,14 +11,15 @@ template <class E>
 void add_rows(void* sums, const void* const* rows, size_t n) {
   constexpr size_t kLanes = Pack<E>::kLanes;
   E* const to = static_cast<E*>(sums);
-  const auto add_all = [&](E* sum, size_t i) {
-    Pack<E> total = load(sum);
-    unrolled<cpu::kRowsAtOnce>(
-        [&](auto row) { total = total + load(static_cast<const E*>(rows[row]) + i); });
-    store(sum, total);
-  };
+  // A copy, since the compiler thinks that a store to the sums may change `rows`.
+  const E* x[cpu::kRowsAtOnce];
+  unrolled<cpu::kRowsAtOnce>([&](auto row) { x[row] = static_cast<const E*>(rows[row]); });
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) add_all(to + i, i);
+  for (; i + kLanes <= n; i += kLanes) {
+    Pack<E> total = load(to + i);
+    unrolled<cpu::kRowsAtOnce>([&](auto row) { total = total + load(x[row] + i); });
+    store(to + i, total);
+  }
   if (i == n) return;
   alignas(HWY_MAX_BYTES) E padded[1 + cpu::kRowsAtOnce][kLanes] = {};
   const size_t nbytes = (n - i) * sizeof(E);
