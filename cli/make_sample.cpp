@@ -94,18 +94,16 @@ class SampleWriter {
     for (const SampleTensor& tensor : tensors_) total_ += tensor.nbytes();
   }
 
+  // Leaves nothing behind when it fails.
   void write() {
     prepare_directory();
-    const std::vector<size_t> ends = cut_into_shards();
-    std::atomic<size_t> next{0};
-    run_on_threads(options_.n_workers(), [&] {
-      for (size_t shard = next++; shard < ends.size(); shard = next++) {
-        try_shard(shard == 0 ? 0 : ends[shard - 1], ends[shard], shard, ends.size());
-      }
-    });
-    if (failure_) std::rethrow_exception(failure_);
-    // Last: a checkpoint without its index is one that is not finished.
-    write_index(ends);
+    try {
+      write_files();
+    } catch (...) {
+      std::error_code error;  // the failure is the one to report
+      for (const std::string& path : finished_) std::filesystem::remove(path, error);
+      throw;
+    }
   }
 
   std::string summary() const {
@@ -114,6 +112,20 @@ class SampleWriter {
   }
 
  private:
+  void write_files() {
+    const std::vector<size_t> ends = cut_into_shards();
+    std::atomic<size_t> next{0};
+    run_on_threads(options_.n_workers(), [&] {
+      for (size_t shard = next++; shard < ends.size(); shard = next++) {
+        const size_t begin = shard == 0 ? 0 : ends[shard - 1];
+        if (!try_shard(begin, ends[shard], shard, ends.size())) next = ends.size();
+      }
+    });
+    if (failure_) std::rethrow_exception(failure_);
+    // Last: a checkpoint without its index is one that is not finished.
+    write_index(ends);
+  }
+
   void prepare_directory() const {
     std::filesystem::create_directories(sample_.directory);
     if (!std::filesystem::is_empty(sample_.directory)) {
@@ -144,12 +156,14 @@ class SampleWriter {
     return fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, n_shards);
   }
 
-  void try_shard(size_t begin, size_t end, size_t shard, size_t n_shards) {
+  bool try_shard(size_t begin, size_t end, size_t shard, size_t n_shards) {
     try {
       write_shard(begin, end, shard_name(shard, n_shards));
+      return true;
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
+      return false;
     }
   }
 
@@ -161,6 +175,8 @@ class SampleWriter {
     file.write(header.data(), header.size());
     for (size_t i = begin; i < end; ++i) write_tensor(file, i);
     file.commit();
+    const std::lock_guard lock(mutex_);
+    finished_.push_back(file.label());
   }
 
   void write_tensor(io::AtomicFile& file, size_t i) {
@@ -231,6 +247,7 @@ class SampleWriter {
   uint64_t total_ = 0;
   std::mutex mutex_;  // guards what follows, and the bar
   uint64_t written_ = 0;
+  std::vector<std::string> finished_;  // paths
   std::exception_ptr failure_;
 };
 

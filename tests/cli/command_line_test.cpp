@@ -153,15 +153,27 @@ TEST(MakeSample, a_time_that_is_up_leaves_no_half_files) {
   EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
 }
 
-TEST(MakeSample, a_limit_on_the_size_of_files_leaves_no_half_files) {
+TEST(MakeSample, a_limit_on_the_size_of_files_leaves_no_files) {
   const Directory dir;
-  const Ended ended = Tool({"make-sample", dir.path("sample"), "--gib", "0.005"})
-                          .max_file_nbytes(100'000)
-                          .start()
-                          .wait();
-  EXPECT_EQ(ended.status, 1) << ended.signal;
-  EXPECT_THAT(ended.err, HasSubstr("cannot write: File too large"));
-  EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
+  // With the first limit none of the shards is finished, with the other one two are.
+  for (const rlim_t limit : {100'000, 1'500'000}) {
+    const Ended ended = Tool({"make-sample", dir.path("sample"), "--gib", "0.005", "--shards", "4",
+                              "--threads", "1"})
+                            .limit(RLIMIT_FSIZE, limit)
+                            .start()
+                            .wait();
+    EXPECT_EQ(ended.status, 1) << ended.signal;
+    EXPECT_THAT(ended.err, HasSubstr("cannot write: File too large"));
+    EXPECT_TRUE(std::filesystem::is_empty(dir.path("sample")));
+  }
+}
+
+TEST(Ls, opens_more_shards_than_the_soft_limit_on_open_files) {
+  const Directory dir;
+  const std::string sample = dir.path("sample");
+  ASSERT_EQ(run_tool({"make-sample", sample, "--gib", "0.001", "--shards", "40"}).status, 0);
+  const Ended ended = Tool({"ls", sample}).limit(RLIMIT_NOFILE, 20).start().wait();
+  EXPECT_EQ(ended.status, 0) << ended.err;
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ Tool& Tool::ignoring(int signal) {
   return *this;
 }
 
-Tool& Tool::max_file_nbytes(size_t nbytes) {
-  max_file_nbytes_ = nbytes;
+Tool& Tool::limit(int resource, rlim_t most) {
+  limits_.emplace_back(resource, most);
   return *this;
 }
 
@@ -101,15 +101,18 @@ Tool& Tool::start() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!std::string_view(*variable).starts_with("TARN_")) environment.emplace_back(*variable);
   }
-  // A limit is inherited, and this process writes nothing while it has it.
-  rlimit usual{};
-  getrlimit(RLIMIT_FSIZE, &usual);
-  const rlimit limit{max_file_nbytes_.value_or(usual.rlim_cur), usual.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &limit);
+  // Limits are inherited, and this process opens and writes nothing while it has them.
+  std::vector<rlimit> usual(limits_.size());
+  for (size_t i = 0; i < limits_.size(); ++i) {
+    const auto [resource, most] = limits_[i];
+    getrlimit(resource, &usual[i]);
+    const rlimit limit{most, usual[i].rlim_max};
+    setrlimit(resource, &limit);
+  }
   const int error = posix_spawn(&pid_, TARN_TOOL, &files, &attributes, pointers(args).data(),
                                 pointers(environment).data());
   EXPECT_EQ(error, 0) << TARN_TOOL;
-  setrlimit(RLIMIT_FSIZE, &usual);
+  for (size_t i = 0; i < limits_.size(); ++i) setrlimit(limits_[i].first, &usual[i]);
   for (const int signal : ignored_) std::signal(signal, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);

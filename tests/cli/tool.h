@@ -1,11 +1,12 @@
 // The built tool as a process.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tarn {
@@ -33,7 +34,7 @@ class Tool {
   Tool& out_to(int fd);  // instead of keeping what it says there
   Tool& err_to(int fd);
   Tool& ignoring(int signal);
-  Tool& max_file_nbytes(size_t nbytes);  // as ulimit -f
+  Tool& limit(int resource, rlim_t most);  // a soft limit, as ulimit -S
 
   Tool& start();
   void kill(int signal) const;
@@ -43,7 +44,7 @@ class Tool {
   Args args_;
   std::vector<std::string> env_;
   std::vector<int> ignored_;
-  std::optional<size_t> max_file_nbytes_;
+  std::vector<std::pair<int, rlim_t>> limits_;
   int out_ = -1, err_ = -1;  // -1: files in memory
   int kept_out_ = -1, kept_err_ = -1;
   pid_t pid_ = -1;

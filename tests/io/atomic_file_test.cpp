@@ -140,6 +140,7 @@ TEST(AtomicFile, refuses_what_it_cannot_replace) {
       {directory / "folder/", EISDIR},
       {directory / "fifo", EINVAL},
       {"/dev/null", EINVAL},
+      {directory / std::string("zero\0byte", 9), EINVAL},
   };
   for (const Case& c : cases) {
     try {

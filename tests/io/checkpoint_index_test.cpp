@@ -225,7 +225,13 @@ TEST_F(CheckpointFiles, malformed_indexes_are_refused) {
   std::string deep = R"({"metadata":{"a":)";
   deep += std::string(100'000, '[') + std::string(100'000, ']') + R"(},"weight_map":{}})";
   write_file(path, deep);
-  EXPECT_NE(std::string(refusal(path).what()).find("nested"), std::string::npos);
+  EXPECT_NE(std::string(refusal(path).what()).find("nested more than 32 deep, at byte 47"),
+            std::string::npos)
+      << refusal(path).what();
+  write_file(path, R"({"weight_map":{"a":"x","a":"y"}})");
+  EXPECT_NE(std::string(refusal(path).what()).find("has the key \"a\" twice, at byte 26"),
+            std::string::npos)
+      << refusal(path).what();
 }
 
 TEST_F(CheckpointFiles, what_is_no_checkpoint) {

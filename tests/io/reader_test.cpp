@@ -114,6 +114,18 @@ TEST_F(FileReading, an_error_says_how_far_it_came) {
   EXPECT_EQ(got, bytes.substr(2'000, 5'000));
 }
 
+TEST_F(FileReading, a_zero_byte_does_not_end_a_path) {
+  ParallelFileReader reader(path + std::string("\0x", 2));
+  EXPECT_EQ(reader.error_number(), EINVAL);
+  try {
+    reader.require_open();
+    FAIL();
+  } catch (const OperationError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "[load] " + path + "\\0x: cannot open the file: Invalid argument");
+  }
+}
+
 TEST_F(FileReading, a_file_that_cannot_be_opened_says_why) {
   struct Case {
     std::string path;

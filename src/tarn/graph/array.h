@@ -76,7 +76,7 @@ class array {
 
   // Uses the caller's memory, without a copy: row-major elements of `dtype`. `deleter` is called
   // with it exactly once: when the last user is gone, or before this throws, as it does, with
-  // std::invalid_argument, if the buffer is too small.
+  // std::invalid_argument, if the buffer is too small, or null where there are elements.
   explicit array(void* data, Shape shape, Dtype dtype, const std::function<void(void*)>& deleter);
   explicit array(allocator::Buffer data, Shape shape, Dtype dtype,
                  Deleter deleter = allocator::free);

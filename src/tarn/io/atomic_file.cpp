@@ -51,13 +51,14 @@ AtomicFile::AtomicFile(std::string path) : AtomicFile(std::move(path), system_ca
 
 AtomicFile::AtomicFile(std::string path, SystemCalls& calls)
     : path_(std::move(path)), calls_(calls) {
+  if (path_.find('\0') != path_.npos) fail("the path has a zero byte", EINVAL);
   const std::filesystem::path target = resolve_links(path_);
   name_ = target.filename().string();
   if (name_.empty()) fail("cannot save to a directory", EISDIR);
   const std::string parent = target.has_parent_path() ? target.parent_path().string() : ".";
   // Held open until the end: a directory that is renamed meanwhile is still the right one.
   int error_number = 0;
-  directory_ = open_file(parent.c_str(), O_RDONLY | O_DIRECTORY, calls_, &error_number);
+  directory_ = open_file(parent, O_RDONLY | O_DIRECTORY, calls_, &error_number);
   if (!directory_.is_open()) fail("cannot open the directory", error_number);
   try {
     create_temporary();

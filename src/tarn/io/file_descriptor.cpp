@@ -81,10 +81,16 @@ int FileDescriptor::close() noexcept {
   return 0;
 }
 
-FileDescriptor open_file(const char* path, int flags, SystemCalls& calls, int* error_number) {
+FileDescriptor open_file(const std::string& path, int flags, SystemCalls& calls,
+                         int* error_number) {
+  // The system would take what is before a zero byte for the path.
+  if (path.find('\0') != path.npos) {
+    *error_number = EINVAL;
+    return FileDescriptor(-1, calls);
+  }
   int fd;
   do {
-    fd = calls.open(path, flags | O_CLOEXEC, kNewFileMode);
+    fd = calls.open(path.c_str(), flags | O_CLOEXEC, kNewFileMode);
   } while (fd < 0 && errno == EINTR);
   *error_number = fd < 0 ? errno : 0;
   return FileDescriptor(fd, calls);

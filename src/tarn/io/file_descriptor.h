@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "tarn/io/system_calls.h"
 
@@ -45,6 +46,6 @@ class FileDescriptor {
 };
 
 // Opens with O_CLOEXEC, again when interrupted. Returns the errno in error_number when it fails.
-FileDescriptor open_file(const char* path, int flags, SystemCalls& calls, int* error_number);
+FileDescriptor open_file(const std::string& path, int flags, SystemCalls& calls, int* error_number);
 
 }  // namespace tarn::io

@@ -16,6 +16,10 @@ OperationError io_error(std::string_view op, std::string_view text, IoDetails de
     // Not strerror: threads that fail together would share its buffer.
     message += ": " + std::generic_category().message(details.error_number);
   }
+  // A zero byte, of a path or a name, would end what what() gives.
+  for (size_t zero = 0; (zero = message.find('\0', zero)) != message.npos;) {
+    message.replace(zero, 1, "\\0");
+  }
   return OperationError(FailureKind::io, message, std::move(details));
 }
 

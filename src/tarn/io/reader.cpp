@@ -39,7 +39,7 @@ ParallelFileReader::ParallelFileReader(std::string file_path)
 ParallelFileReader::ParallelFileReader(std::string file_path, SystemCalls& calls)
     : path_(std::move(file_path)), calls_(&calls) {
   // A pipe cannot be read at offsets; without O_NONBLOCK, opening it would wait for a writer first.
-  file_ = open_file(path_.c_str(), O_RDONLY | O_NONBLOCK, calls, &error_number_);
+  file_ = open_file(path_, O_RDONLY | O_NONBLOCK, calls, &error_number_);
   if (!file_.is_open()) return;
   // A directory opens like a file and refuses every read; better to say so now.
   struct stat status;

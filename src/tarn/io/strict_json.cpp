@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -12,11 +13,37 @@ namespace {
 
 using nlohmann::json;
 
+// Reads the text for the parser, which does not tell where it is.
+class Cursor {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  // `n_read` is kept up to date.
+  Cursor(const char* at, size_t& n_read) : at_(at), n_read_(&n_read) {}
+
+  reference operator*() const { return *at_; }
+  Cursor& operator++() {
+    ++at_;
+    ++*n_read_;
+    return *this;
+  }
+  bool operator==(const Cursor& other) const { return at_ == other.at_; }
+
+ private:
+  const char* at_;
+  size_t* n_read_;
+};
+
 // Builds the value from the parser's events. The library's own builder can be watched by a
 // callback, but takes quadratic time then.
 class Builder {
  public:
-  explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
+  // `n_read`: how much of the text the parser has read.
+  Builder(size_t max_depth, const size_t& n_read) : max_depth_(max_depth), n_read_(n_read) {}
 
   ParsedJson take() { return std::move(root_); }
 
@@ -34,7 +61,7 @@ class Builder {
   bool end_array() { return close(); }
   bool key(std::string& name) {
     if (open_.back()->contains(name)) {
-      throw JsonError(fmt::format("has the key {} twice", json(name).dump()), 0);
+      throw JsonError(fmt::format("has the key {} twice", json(name).dump()), n_read_);
     }
     key_ = std::move(name);
     return true;
@@ -54,7 +81,7 @@ class Builder {
 
   bool open(json value) {
     if (open_.size() == max_depth_) {
-      throw JsonError(fmt::format("is nested more than {} deep", max_depth_), 0);
+      throw JsonError(fmt::format("is nested more than {} deep", max_depth_), n_read_ - 1);
     }
     // The address stays good: until this value is closed, none is added beside it.
     open_.push_back(&insert(std::move(value)));
@@ -74,6 +101,7 @@ class Builder {
   }
 
   const size_t max_depth_;
+  const size_t& n_read_;
   ParsedJson root_;
   std::vector<json*> open_;  // from the root inwards
   std::string key_;          // of the value that comes next
@@ -96,8 +124,10 @@ ParsedJson parse_strict_json(std::string_view text, size_t max_depth) {
   if (const size_t zero = text.find('\0'); zero != text.npos) {
     throw JsonError("has a zero byte in it", zero);
   }
-  Builder builder(max_depth);
-  json::sax_parse(text.begin(), text.end(), &builder);
+  size_t n_read = 0;
+  Builder builder(max_depth, n_read);
+  const char* const end = text.data() + text.size();
+  json::sax_parse(Cursor(text.data(), n_read), Cursor(end, n_read), &builder);
   return builder.take();
 }
 

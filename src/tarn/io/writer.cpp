@@ -14,7 +14,7 @@ FileWriter::FileWriter(std::string file_path) : FileWriter(std::move(file_path),
 
 FileWriter::FileWriter(std::string file_path, SystemCalls& calls)
     : path_(std::move(file_path)), calls_(&calls) {
-  file_ = open_file(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, calls, &error_number_);
+  file_ = open_file(path_, O_WRONLY | O_CREAT | O_TRUNC, calls, &error_number_);
 }
 
 void FileWriter::fail(const char* what, int error_number) {

@@ -88,17 +88,19 @@ std::vector<array> make_eigen(Op op, const array& a, Dtype values, Dtype vectors
 
 std::vector<array> make_eigh(const array& a, std::string_view triangle, bool with_vectors,
                              StreamOrDevice s) {
-  check_real_or_complex(a.dtype(), "eigh");
-  check_square(a, "eigh");
-  check(triangle == "L" || triangle == "U", "eigh", "UPLO must be \"L\" or \"U\", got \"{}\".",
+  const char* name = with_vectors ? "eigh" : "eigvalsh";
+  check_real_or_complex(a.dtype(), name);
+  check_square(a, name);
+  check(triangle == "L" || triangle == "U", name, "UPLO must be \"L\" or \"U\", got \"{}\".",
         triangle);
   return make_eigen(Op(kKernelClass<ops::Eigh>, ops::Eigh{triangle == "U"}), a, real_of(a.dtype()),
                     a.dtype(), with_vectors, s);
 }
 
 std::vector<array> make_eig(const array& a, bool with_vectors, StreamOrDevice s) {
-  check_real_or_complex(a.dtype(), "eig");
-  check_square(a, "eig");
+  const char* name = with_vectors ? "eig" : "eigvals";
+  check_real_or_complex(a.dtype(), name);
+  check_square(a, name);
   return make_eigen(Op(kKernelClass<ops::Eig>), a, complex64, complex64, with_vectors, s);
 }
 

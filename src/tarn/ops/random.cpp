@@ -307,6 +307,7 @@ array permutation(const array& x, int axis, const OptionalKey& key, StreamOrDevi
   return take(x, permutation(x.shape(over), key, s), over, s);
 }
 array permutation(int x, const OptionalKey& key, StreamOrDevice s) {
+  check(x >= 0, "permutation", "of {} numbers is not defined.", x);
   return argsort(bits({x}, key, s), 0, s);
 }
 

@@ -111,17 +111,18 @@ array var(const array& a, int axis, bool keepdims, int ddof, StreamOrDevice s) {
 }
 
 array std(const array& a, const std::vector<int>& axes, bool keepdims, int ddof, StreamOrDevice s) {
-  return sqrt(var(a, axes, keepdims, ddof, s), s);
+  return sqrt(var(a, normalize_axes(axes, int(a.ndim()), "std"), keepdims, ddof, s), s);
 }
 array std(const array& a, bool keepdims, int ddof, StreamOrDevice s) {
-  return sqrt(var(a, keepdims, ddof, s), s);
+  return std(a, all_axes(int(a.ndim())), keepdims, ddof, s);
 }
 array std(const array& a, int axis, bool keepdims, int ddof, StreamOrDevice s) {
-  return sqrt(var(a, axis, keepdims, ddof, s), s);
+  return std(a, std::vector<int>{axis}, keepdims, ddof, s);
 }
 
 array count_nonzero(const array& a, const std::vector<int>& axes, bool keepdims, StreamOrDevice s) {
-  array counted = sum(not_equal(a, array(0, a.dtype()), s), axes, keepdims, s);
+  std::vector<int> over = normalize_axes<std::out_of_range>(axes, int(a.ndim()), "count_nonzero");
+  array counted = sum(not_equal(a, array(0, a.dtype()), s), over, keepdims, s);
   return astype(counted, int32, s);  // without axes, nothing has been summed
 }
 array count_nonzero(const array& a, int axis, bool keepdims, StreamOrDevice s) {
