@@ -94,14 +94,14 @@ class SampleWriter {
     for (const SampleTensor& tensor : tensors_) total_ += tensor.nbytes();
   }
 
-  // Leaves nothing behind when it fails.
+  // Leaves no files when it fails.
   void write() {
     prepare_directory();
     try {
       write_files();
     } catch (...) {
       std::error_code error;  // the failure is the one to report
-      for (const std::string& path : finished_) std::filesystem::remove(path, error);
+      for (const std::string& path : committed_) std::filesystem::remove(path, error);
       throw;
     }
   }
@@ -174,9 +174,16 @@ class SampleWriter {
     const std::string header = io::compose_safetensors_header(specs, {{"format", "pt"}});
     file.write(header.data(), header.size());
     for (size_t i = begin; i < end; ++i) write_tensor(file, i);
+    commit(file);
+  }
+
+  // A commit may fail after the file has got its name.
+  void commit(io::AtomicFile& file) {
+    {
+      const std::lock_guard lock(mutex_);
+      committed_.push_back(file.label());
+    }
     file.commit();
-    const std::lock_guard lock(mutex_);
-    finished_.push_back(file.label());
   }
 
   void write_tensor(io::AtomicFile& file, size_t i) {
@@ -224,7 +231,7 @@ class SampleWriter {
     if (before / kStep != written_ / kStep) bar_.show(written_, total_);
   }
 
-  void write_index(const std::vector<size_t>& ends) const {
+  void write_index(const std::vector<size_t>& ends) {
     Json index{{"metadata", {{"total_size", total_}}}, {"weight_map", Json::object()}};
     std::map<std::string, std::string> map;
     for (size_t i = 0, shard = 0; i < tensors_.size(); ++i) {
@@ -236,7 +243,7 @@ class SampleWriter {
     const auto path = std::filesystem::path(sample_.directory) / "model.safetensors.index.json";
     io::AtomicFile file(path.string());
     file.write(text.data(), text.size());
-    file.commit();
+    commit(file);
   }
 
   const SampleOptions& sample_;
@@ -247,7 +254,7 @@ class SampleWriter {
   uint64_t total_ = 0;
   std::mutex mutex_;  // guards what follows, and the bar
   uint64_t written_ = 0;
-  std::vector<std::string> finished_;  // paths
+  std::vector<std::string> committed_;  // paths
   std::exception_ptr failure_;
 };
 

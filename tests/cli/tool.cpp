@@ -112,7 +112,7 @@ Tool& Tool::start() {
   const int error = posix_spawn(&pid_, TARN_TOOL, &files, &attributes, pointers(args).data(),
                                 pointers(environment).data());
   EXPECT_EQ(error, 0) << TARN_TOOL;
-  for (size_t i = 0; i < limits_.size(); ++i) setrlimit(limits_[i].first, &usual[i]);
+  for (size_t i = limits_.size(); i-- > 0;) setrlimit(limits_[i].first, &usual[i]);
   for (const int signal : ignored_) std::signal(signal, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);

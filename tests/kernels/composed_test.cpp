@@ -2,6 +2,8 @@
 #include <cmath>
 
 #include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/linalg.h"
+#include "tarn/ops/functions/random.h"
 #include "tarn/ops/functions/reduce.h"
 #include "tests/kernels/numbered_array.h"
 
@@ -113,6 +115,25 @@ TEST(NumberOfElements, along_axes) {
   EXPECT_EQ(number_of_elements(a, {1}, false, float16).dtype(), float16);
   EXPECT_THROW(number_of_elements(a, {3}, false), std::invalid_argument);
   EXPECT_THROW(number_of_elements(a, {0, 0}, false), std::invalid_argument);
+}
+
+TEST(Mistakes, are_told_under_the_name_that_was_called) {
+  const array a = zeros({2, 3});
+  const auto name_in = [](auto call) {
+    try {
+      call();
+    } catch (const std::exception& error) {
+      const std::string text = error.what();
+      return text.substr(0, text.find(']') + 1);
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(name_in([&] { std(a, 2); }), "[std]");
+  EXPECT_EQ(name_in([&] { count_nonzero(a, 2); }), "[count_nonzero]");
+  EXPECT_EQ(name_in([&] { linalg::eigvals(a); }), "[eigvals]");
+  EXPECT_EQ(name_in([&] { linalg::eigvalsh(a); }), "[eigvalsh]");
+  EXPECT_EQ(name_in([&] { linalg::eigh(a); }), "[eigh]");
+  EXPECT_EQ(name_in([&] { random::permutation(-1); }), "[permutation]");
 }
 
 }  // namespace

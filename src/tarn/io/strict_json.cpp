@@ -61,7 +61,7 @@ class Builder {
   bool end_array() { return close(); }
   bool key(std::string& name) {
     if (open_.back()->contains(name)) {
-      throw JsonError(fmt::format("has the key {} twice", json(name).dump()), n_read_);
+      throw JsonError(fmt::format("has the key {} twice", json(name).dump()), n_read_ - 1);
     }
     key_ = std::move(name);
     return true;
