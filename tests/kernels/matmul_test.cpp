@@ -6,7 +6,9 @@
 #include <complex>
 
 #include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/kernels/cpu/matmul_kernels.h"
 #include "tarn/kernels/cpu/matmul_onednn.h"
+#include "tests/kernels/heap_scratch.h"
 #include "tests/kernels/test_array.h"
 
 namespace tarn {
@@ -58,7 +60,7 @@ void fill_random(TestArray& array, std::mt19937& random) {
 template <class T>
 void expect_product(TestArray& a, TestArray& b, const Shape& to_shape) {
   TestArray to(dtype_of<T>, to_shape);
-  cpu::matmul(a.view(), b.view(), to.view());
+  cpu::matmul(a.view(), b.view(), to.view(), heap_scratch);
 
   const int64_t m = to_shape[to_shape.size() - 2];
   const int64_t n = to_shape.back();
@@ -173,24 +175,26 @@ View part_of(const View& matrix, int row, int col, const Shape& shape) {
 }
 
 // To the last bit: what threads there are, and so how a product is cut into tiles, must not show.
-TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
-  using T = TypeParam;
-  if (cpu::onednn_is_faster(dtype_of<T>)) GTEST_SKIP() << "cut alike for any number of threads";
+// The product is large enough to pack b once, its parts are not.
+template <class T>
+void expect_product_of_parts(bool b_transposed) {
   std::mt19937 random(9);
-  constexpr int kM = 300, kN = 500, kK = 600;
-  TestArray a(dtype_of<T>, {kM, kK}), b(dtype_of<T>, {kK, kN}), product(dtype_of<T>, {kM, kN});
+  constexpr int kM = 300, kN = 130, kK = 1027;
+  TestArray a(dtype_of<T>, {kM, kK}), product(dtype_of<T>, {kM, kN});
+  TestArray b(dtype_of<T>, b_transposed ? Shape{kN, kK} : Shape{kK, kN});
   fill_random<T>(a, random);
   fill_random<T>(b, random);
-  cpu::matmul(a.view(), b.view(), product.view());
+  if (b_transposed) b.transpose({1, 0});
+  cpu::matmul(a.view(), b.view(), product.view(), heap_scratch);
   const auto want = product.elements<T>();
   struct Part {
     int row, n_rows, col, n_cols;
   };
-  for (const Part& part : {Part{100, 40, 37, 53}, Part{5, 7, 0, 500}, Part{0, 300, 498, 2}}) {
+  for (const Part& part : {Part{100, 40, 37, 53}, Part{5, 7, 0, 130}, Part{0, 300, 128, 2}}) {
     const Shape left{part.n_rows, kK}, right{kK, part.n_cols};
     TestArray to(dtype_of<T>, {part.n_rows, part.n_cols});
     cpu::matmul(part_of(a.view(), part.row, 0, left), part_of(b.view(), 0, part.col, right),
-                to.view());
+                to.view(), heap_scratch);
     const auto got = to.elements<T>();
     for (int i = 0; i < part.n_rows; ++i) {
       for (int j = 0; j < part.n_cols; ++j) {
@@ -199,6 +203,38 @@ TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
       }
     }
   }
+}
+
+TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
+  if (cpu::onednn_is_faster(dtype_of<TypeParam>))
+    GTEST_SKIP() << "cut alike for any number of threads";
+  for (const bool b_transposed : {false, true}) {
+    ASSERT_NO_FATAL_FAILURE(expect_product_of_parts<TypeParam>(b_transposed)) << b_transposed;
+  }
+}
+
+TYPED_TEST(Matmul, goes_on_without_memory_for_what_tiles_share) {
+  using T = TypeParam;
+  std::mt19937 random(10);
+  constexpr int kN = 400;
+  TestArray a(dtype_of<T>, {kN, kN}), b(dtype_of<T>, {kN, kN});
+  fill_random<T>(a, random);
+  fill_random<T>(b, random);
+  const auto multiply = [&](const cpu::AllocateScratch& allocate) {
+    TestArray to(dtype_of<T>, {kN, kN});
+    cpu::matmul(a.view(), b.view(), to.view(), allocate);
+    return to.elements<T>();
+  };
+  const auto want = multiply(heap_scratch);
+  int n_refused = 0;
+  const auto got = multiply([&](int64_t) -> cpu::Scratch {
+    ++n_refused;
+    throw std::bad_alloc();
+  });
+  const bool shares = cpu::matmul_kernels().pack_b[cpu::index_of(dtype_of<T>)] != nullptr &&
+                      !cpu::onednn_is_faster(dtype_of<T>);
+  EXPECT_EQ(n_refused, shares ? 1 : 0);
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(widen(got[i]), widen(want[i])) << i;
 }
 
 TYPED_TEST(Matmul, vectors) {
@@ -236,7 +272,7 @@ TYPED_TEST(Matmul, nan_and_infinity_pass_through) {
   a.for_each<T>([](T& x, int64_t i) { x = i == 45 ? T(float(NAN)) : T(1.0f); });
   b.for_each<T>([](T& x, int64_t i) { x = i == 3 ? T(float(INFINITY)) : T(1.0f); });
   TestArray to(dtype_of<T>, {9, 50});
-  cpu::matmul(a.view(), b.view(), to.view());
+  cpu::matmul(a.view(), b.view(), to.view(), heap_scratch);
   const auto got = to.elements<T>();
   EXPECT_TRUE(std::isnan(std::abs(widen(got[50]))));
   EXPECT_FALSE(std::isfinite(std::abs(widen(got[3]))));
@@ -252,26 +288,41 @@ TYPED_TEST(Matmul, instruction_sets_agree) {
   std::mt19937 random(7);
   for (const auto& [m, n, k] : {Size{21, 70, 300}, Size{11, 37, 20}, Size{3, 64, 9}}) {
     TestArray a(dtype_of<T>, {m, k});
-    const bool packed = k == 300;
-    TestArray b(dtype_of<T>, packed ? Shape{n, k} : Shape{k, n});
+    const bool transposed = k == 300;
+    TestArray b(dtype_of<T>, transposed ? Shape{n, k} : Shape{k, n});
     fill_random<T>(a, random);
     fill_random<T>(b, random);
     struct alignas(64) Line {
       std::byte bytes[64];
     };
     std::vector<Line> scratch(cpu::matmul_scratch_bytes(dtype_of<T>, m, n, k) / 64 + 1);
-    const auto multiply = [&](const cpu::MatmulKernels& kernels) {
+    std::vector<Line> packed_b(cpu::packed_b_bytes(dtype_of<T>, n, k) / 64);
+    const auto multiply = [&](const cpu::MatmulKernels& kernels, bool shares = false) {
+      const int dtype = cpu::index_of(dtype_of<T>);
       TestArray to(dtype_of<T>, {m, n});
-      kernels.tile[static_cast<int>(dtype_of<T>.val())](
-          {a.view().data, k, 1, b.view().data, packed ? 1 : n, packed ? k : 1, to.view().data, n, m,
-           n, k},
-          scratch.data());
+      cpu::MatmulTile tile{a.view().data,
+                           k,
+                           1,
+                           b.view().data,
+                           transposed ? 1 : n,
+                           transposed ? k : 1,
+                           to.view().data,
+                           n,
+                           m,
+                           n,
+                           k};
+      if (shares && kernels.pack_b[dtype]) {
+        kernels.pack_b[dtype](tile, 0, k, packed_b.data());
+        tile.packed_b = packed_b.data();
+      }
+      kernels.tile[dtype](tile, scratch.data());
       return to.template elements<T>();
     };
     const auto want = multiply(cpu::runnable_matmul_kernels()[0]);
     for (const cpu::MatmulKernels& kernels : cpu::runnable_matmul_kernels()) {
-      const auto got = multiply(kernels);
+      const auto got = multiply(kernels), shared = multiply(kernels, true);
       for (size_t i = 0; i < want.size(); ++i) {
+        ASSERT_EQ(widen(shared[i]), widen(got[i])) << i;
         const double bound = k * Reference<T>::kRounding +
                              2 * std::abs(widen(want[i])) * Reference<T>::kStored + 0x1p-24;
         ASSERT_LE(std::abs(widen(got[i]) - widen(want[i])), bound) << i;
@@ -305,7 +356,7 @@ TEST(MatmulOnednn, bfloat16_tiles) {
                                70};
     ASSERT_TRUE(cpu::onednn_takes(tile));
     cpu::onednn_multiply_bfloat16(tile);
-    cpu::matmul(a.view(), bv, by_us.view());
+    cpu::matmul(a.view(), bv, by_us.view(), heap_scratch);
     const auto got = by_onednn.elements<bfloat16_t>();
     const auto want = by_us.elements<bfloat16_t>();
     for (size_t i = 0; i < got.size(); ++i) {

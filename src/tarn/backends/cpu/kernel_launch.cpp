@@ -84,7 +84,7 @@ void run(const ops::Gather& op, Views in, Views out) {
   gather(in[0], in.subspan(1), op.axes, out[0]);
 }
 void run(const ops::GatherMatmul&, Views in, Views out) {
-  gather_matmul(in[0], in[1], in[2], in[3], out[0]);
+  gather_matmul(in[0], in[1], in[2], in[3], out[0], allocate_scratch);
 }
 void run(const ops::GatherQuantizedMatmul& op, Views in, Views out) {
   gather_quantized_matmul(op.format, op.transpose, in[0], in.subspan(1, in.size() - 3),
@@ -107,7 +107,9 @@ void run(const ops::LuFactor&, Views in, Views out) { lu_factor(in[0], out[0], o
 void run(const ops::MaskedScatter&, Views in, Views out) {
   masked_scatter(in[0], in[1], in[2], out[0]);
 }
-void run(const ops::Matmul&, Views in, Views out) { matmul(in[0], in[1], out[0]); }
+void run(const ops::Matmul&, Views in, Views out) {
+  matmul(in[0], in[1], out[0], allocate_scratch);
+}
 void run(const ops::Pad& op, Views in, Views out) {
   pad(op.mode, in[0], op.low, in.back().data, out[0]);
 }
@@ -145,7 +147,7 @@ void run(const ops::SearchSorted& op, Views in, Views out) {
   search_sorted(in[0], in[1], op.right, out[0]);
 }
 void run(const ops::SegmentedMatmul&, Views in, Views out) {
-  segmented_matmul(in[0], in[1], in[2], out[0]);
+  segmented_matmul(in[0], in[1], in[2], out[0], allocate_scratch);
 }
 void run(const ops::SliceUpdate& op, Views in, Views out) {
   slice_update(in[0], in[1], op.bounds, out[0]);

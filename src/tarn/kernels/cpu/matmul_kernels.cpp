@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tarn/base/ceil_div.h"
 #include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 
@@ -13,6 +14,8 @@ namespace tarn::cpu {
 
 namespace {
 
+constexpr int64_t kWidestVector = 16;  // lanes, that rows are padded to
+
 MatmulKernels make_kernels(const char* isa) {
   MatmulKernels kernels{};
   TARN_CALL_ISA_FUNCTION(isa, add_matmul_tiles, kernels);
@@ -22,8 +25,11 @@ MatmulKernels make_kernels(const char* isa) {
 
 }  // namespace
 
+int64_t packed_b_bytes(Dtype dtype, int64_t n, int64_t k) {
+  return ceil_div((n + kWidestVector) * k * std::max<int64_t>(4, dtype.size()), 64) * 64;
+}
+
 int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k) {
-  constexpr int64_t kWidestVector = 16;  // lanes, that rows are padded to
   const int64_t width = n + kWidestVector;
   const int64_t packed = (width + std::min(m, kMatmulRowBlock)) * std::min(k, kMatmulDepth);
   const bool sums_in_place = dtype == float32 || dtype == float64;

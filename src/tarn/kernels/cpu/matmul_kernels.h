@@ -17,11 +17,15 @@ struct MatmulTile {
   void* c;
   int64_t c_row;
   int64_t m, n, k;
+  const void* packed_b = nullptr;  // all of b as pack_b() leaves it, if that has been called
 };
 
-// Products are packed in blocks of this depth and of as many rows.
-inline constexpr int64_t kMatmulDepth = 256;
-inline constexpr int64_t kMatmulRowBlock = 192;
+// Products are packed in blocks of this depth, or of twice that where pairs are multiplied, and of
+// so many rows.
+inline constexpr int64_t kMatmulDepth = 512;
+inline constexpr int64_t kMatmulRowBlock = 96;
+// Whole blocks of either depth.
+inline constexpr int64_t kPackedRows = 2 * kMatmulDepth;
 
 // So many products are added to each y[j] at once where b is adjacent along j.
 inline constexpr int kMatvecRows = 8;
@@ -40,6 +44,10 @@ struct MatvecPart {
 // products are added depends on the dtype and the depth alone.
 struct MatmulKernels {
   void (*tile[kDtypeCount])(const MatmulTile& tile, void* scratch);
+  // Packs rows [begin, end) of b to where they belong in `packed`, which is for all of b and has
+  // packed_b_bytes(): tiles with the same columns of b can share it. Null where they cannot.
+  // Requires: `begin` is a multiple of kPackedRows, `end` too or k.
+  void (*pack_b[kDtypeCount])(const MatmulTile& tile, int64_t begin, int64_t end, void* packed);
   // b is adjacent along i, and along j.
   void (*matvec_inner[kDtypeCount])(const MatvecPart& part);
   void (*matvec_outer[kDtypeCount])(const MatvecPart& part);
@@ -47,6 +55,9 @@ struct MatmulKernels {
 
 // Bytes of scratch, aligned to 64, that a tile needs.
 int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k);
+
+// At most that much is packed of b with n columns and k rows; a multiple of 64.
+int64_t packed_b_bytes(Dtype dtype, int64_t n, int64_t k);
 
 // Those of the instruction set that kernels() has chosen.
 const MatmulKernels& matmul_kernels();

@@ -19,6 +19,7 @@ using cpu::MatmulTile;
 constexpr int kRows = HWY_MAX_BYTES == 64 ? 8 : 4;
 constexpr int kVectors = 3;
 constexpr int64_t kDepth = cpu::kMatmulDepth;
+static_assert(cpu::kPackedRows % (2 * kDepth) == 0);
 // These rows of a stay in the second-level cache while all columns pass by.
 constexpr int64_t kRowBlock = cpu::kMatmulRowBlock;
 
@@ -158,9 +159,26 @@ void pack_b(T* to, const E* b, int64_t col_stride, int64_t n, int64_t depth, Pac
   }
 }
 
+// Row by row, because memory is read faster in long stretches.
+template <class T, class E>
+void pack_rows_of_b(T* to, const E* b, int64_t row_stride, int64_t n, int64_t depth) {
+  for (int64_t p = 0; p < depth; ++p, b += row_stride) {
+    prefetch_row(b + kRowsAhead * row_stride, n);
+    for (int64_t j = 0; j < n;) {
+      const int64_t to_width = panel_vectors<T>(n - j) * kLanes<T>;
+      const int64_t width = std::min(to_width, n - j);
+      T* const row = to + j * depth + p * to_width;
+      pack_row(row, b + j, width);
+      std::fill(row + width, row + to_width, T{0});
+      j += to_width;
+    }
+  }
+}
+
 template <class T, class E>
 void pack_b_of_numbers(T* to, const E* b, int64_t row_stride, int64_t col_stride, int64_t n,
                        int64_t depth) {
+  if (col_stride == 1) return pack_rows_of_b(to, b, row_stride, n, depth);
   pack_b(to, b, col_stride, n, depth,
          [&](T* panel, int64_t to_width, const E* from, int64_t width) {
            pack_panel(panel, to_width, from, col_stride, row_stride, width, depth);
@@ -245,33 +263,56 @@ void for_each_row_block(Block<T> block, int64_t m, MultiplyRows multiply) {
   }
 }
 
+// Calls f(first row of b, how many) for blocks of rows from begin to end.
+template <class F>
+void for_each_depth_block(int64_t begin, int64_t end, int64_t depth, F f) {
+  for (int64_t p = begin; p < end; p += depth) f(p, std::min(depth, end - p));
+}
+
+// Rows p to p + depth of b.
+template <class E>
+void pack_block_of_b(const MatmulTile& t, int64_t p, int64_t depth, ComputeOf<E>* to) {
+  pack_b_of_numbers(to, static_cast<const E*>(t.b) + p * t.b_row, t.b_row, t.b_col, t.n, depth);
+}
+
+template <class E>
+void pack_blocks_of_b(const MatmulTile& t, int64_t begin, int64_t end, void* packed) {
+  using T = ComputeOf<E>;
+  for_each_depth_block(begin, end, kDepth, [&](int64_t p, int64_t depth) {
+    pack_block_of_b<E>(t, p, depth, static_cast<T*>(packed) + p * padded(t.n, kLanes<T>));
+  });
+}
+
 template <class E>
 void multiply_tile(const MatmulTile& t, void* scratch) {
   using T = ComputeOf<E>;
   constexpr bool kSumsInPlace = std::is_same_v<T, E>;
   if constexpr (kSumsInPlace) {
-    if (multiplied_in_place<T>(t)) return;
+    if (t.packed_b == nullptr && multiplied_in_place<T>(t)) return;
   }
   const int64_t width = padded(t.n, kLanes<T>);
-  T* const packed_b = static_cast<T*>(scratch);
-  T* const packed_a = packed_b + width * std::min(t.k, kDepth);
+  T* const own_b = static_cast<T*>(scratch);
+  T* const packed_a = own_b + width * std::min(t.k, kDepth);
   T* const sums = packed_a + std::min(t.m, kRowBlock) * std::min(t.k, kDepth);
   Block<T> block{};
-  block.b = packed_b;
   block.sums = kSumsInPlace ? static_cast<T*>(t.c) : sums;
   block.sums_row = kSumsInPlace ? t.c_row : width;
   block.n = t.n;
-  for (int64_t p = 0; p < t.k; p += kDepth) {
-    block.depth = std::min(kDepth, t.k - p);
+  for_each_depth_block(0, t.k, kDepth, [&](int64_t p, int64_t depth) {
+    block.depth = depth;
     block.add = p > 0;
+    if (t.packed_b != nullptr) {
+      block.b = static_cast<const T*>(t.packed_b) + p * width;
+    } else {
+      pack_block_of_b<E>(t, p, depth, own_b);
+      block.b = own_b;
+    }
     const E* const a = static_cast<const E*>(t.a) + p * t.a_col;
-    pack_b_of_numbers(packed_b, static_cast<const E*>(t.b) + p * t.b_row, t.b_row, t.b_col, t.n,
-                      block.depth);
     for_each_row_block(block, t.m, [&](Block<T>& rows, int64_t i) {
       set_a(rows, packed_a, a + i * t.a_row, t.a_row, t.a_col);
       multiply_block<T, Operand::numbers>(rows);
     });
-  }
+  });
   if constexpr (!kSumsInPlace) store_rows<E>(t, sums, width);
 }
 
@@ -292,32 +333,46 @@ void set_a_of_pairs(Block<float>& block, float* to, const bfloat16_t* a, int64_t
   block.a_col = block.m * kSize;
 }
 
+void pack_block_of_pairs(const MatmulTile& t, int64_t p, int64_t depth, float* to) {
+  const bfloat16_t* const b = static_cast<const bfloat16_t*>(t.b) + p * t.b_row;
+  pack_b(to, b, t.b_col, t.n, (depth + 1) / 2,
+         [&](float* panel, int64_t to_width, const bfloat16_t* from, int64_t width) {
+           pack_panel_of_pairs(panel, to_width, from, t.b_col, t.b_row, width, depth);
+         });
+}
+
+void pack_blocks_of_pairs(const MatmulTile& t, int64_t begin, int64_t end, void* packed) {
+  const int64_t width = padded(t.n, kLanes<float>);
+  for_each_depth_block(begin, end, 2 * kDepth, [&](int64_t p, int64_t depth) {
+    pack_block_of_pairs(t, p, depth, static_cast<float*>(packed) + p / 2 * width);
+  });
+}
+
 void multiply_tile_of_pairs(const MatmulTile& t, void* scratch) {
   const int64_t width = padded(t.n, kLanes<float>);
   const int64_t max_pairs = (std::min(t.k, 2 * kDepth) + 1) / 2;
-  float* const packed_b = static_cast<float*>(scratch);
-  float* const packed_a = packed_b + width * max_pairs;
+  float* const own_b = static_cast<float*>(scratch);
+  float* const packed_a = own_b + width * max_pairs;
   float* const sums = packed_a + std::min(t.m, kRowBlock) * max_pairs;
   Block<float> block{};
-  block.b = packed_b;
   block.sums = sums;
   block.sums_row = width;
   block.n = t.n;
-  for (int64_t p = 0; p < t.k; p += 2 * kDepth) {
-    const int64_t depth = std::min(2 * kDepth, t.k - p);
+  for_each_depth_block(0, t.k, 2 * kDepth, [&](int64_t p, int64_t depth) {
     block.depth = (depth + 1) / 2;
     block.add = p > 0;
+    if (t.packed_b != nullptr) {
+      block.b = static_cast<const float*>(t.packed_b) + p / 2 * width;
+    } else {
+      pack_block_of_pairs(t, p, depth, own_b);
+      block.b = own_b;
+    }
     const bfloat16_t* const a = static_cast<const bfloat16_t*>(t.a) + p * t.a_col;
-    const bfloat16_t* const b = static_cast<const bfloat16_t*>(t.b) + p * t.b_row;
-    pack_b(packed_b, b, t.b_col, t.n, block.depth,
-           [&](float* panel, int64_t to_width, const bfloat16_t* from, int64_t panel_width) {
-             pack_panel_of_pairs(panel, to_width, from, t.b_col, t.b_row, panel_width, depth);
-           });
     for_each_row_block(block, t.m, [&](Block<float>& rows, int64_t i) {
       set_a_of_pairs(rows, packed_a, a + i * t.a_row, t.a_row, t.a_col, depth);
       multiply_block<float, Operand::pairs>(rows);
     });
-  }
+  });
   store_rows<bfloat16_t>(t, sums, width);
 }
 #endif
@@ -375,7 +430,9 @@ void multiply_complex_tile(const MatmulTile& t, void* scratch) {
 
 template <class E>
 void add_tile(cpu::MatmulKernels& kernels) {
-  kernels.tile[static_cast<int>(dtype_of<E>.val())] = multiply_tile<E>;
+  const int dtype = static_cast<int>(dtype_of<E>.val());
+  kernels.tile[dtype] = multiply_tile<E>;
+  kernels.pack_b[dtype] = pack_blocks_of_b<E>;
 }
 
 }  // namespace
@@ -389,7 +446,9 @@ void add_matmul_tiles(cpu::MatmulKernels& kernels) {
 #ifdef __AVX512BF16__
   // Not all processors have this that have the rest of the instruction set.
   if (__builtin_cpu_supports("avx512bf16")) {
-    kernels.tile[static_cast<int>(bfloat16.val())] = multiply_tile_of_pairs;
+    const int dtype = static_cast<int>(bfloat16.val());
+    kernels.tile[dtype] = multiply_tile_of_pairs;
+    kernels.pack_b[dtype] = pack_blocks_of_pairs;
   }
 #endif
 }
