@@ -107,10 +107,15 @@ Row on_quantized_square(const char* name, Need need, int n_rows, Dtype dtype) {
           [](const Arrays& a) { return Arrays{quantized_matmul(a[3], a[0], a[1], a[2])}; }};
 }
 
-// Work on one, two or three squares of 4096 × 4096 floats.
+// Work on one, two or three squares of 4096 × 4096 elements.
 template <class F>
-Row on_squares(const char* name, Need need, int n_squares, F work) {
-  return {name, need, [=] { return Arrays(n_squares, square()); },
+Row on_squares(const char* name, Need need, int n_squares, F work, Dtype dtype = float32) {
+  return {name, need,
+          [=] {
+            Arrays squares;
+            for (int i = 0; i < n_squares; ++i) squares.push_back(astype(square(), dtype));
+            return squares;
+          },
           [=](const Arrays& a) { return Arrays{work(a)}; }};
 }
 
@@ -153,12 +158,13 @@ const std::vector<Row> kRows{
     on_squares("multiply_add", streams(4 * kSquare), 3, [](A a) { return a[0] * a[1] + a[2]; }),
     on_squares("add_transposed", streams(3 * kSquare), 2,
                [](A a) { return a[0] + transpose(a[1]); }),
-    {"add_bf16", streams(1.5 * kSquare),
-     [] {
-       return Arrays{astype(square(), bfloat16), astype(square(), bfloat16)};
-     },
-     [](A a) { return Arrays{a[0] + a[1]}; }},
+    on_squares(
+        "add_bf16", streams(1.5 * kSquare), 2, [](A a) { return a[0] + a[1]; }, bfloat16),
+    on_squares(
+        "add_f16", streams(1.5 * kSquare), 2, [](A a) { return a[0] + a[1]; }, float16),
     on_squares("exp", streams(2 * kSquare), 1, [](A a) { return exp(a[0]); }),
+    on_squares(
+        "exp_bf16", streams(kSquare), 1, [](A a) { return exp(a[0]); }, bfloat16),
     on_squares("tanh", streams(2 * kSquare), 1, [](A a) { return tanh(a[0]); }),
     on_squares("sin", streams(2 * kSquare), 1, [](A a) { return sin(a[0]); }),
     on_squares("erf", streams(2 * kSquare), 1, [](A a) { return erf(a[0]); }),
@@ -176,6 +182,10 @@ const std::vector<Row> kRows{
     on_squares("where", streams(4 * kSquare), 3,
                [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
     on_squares("cast_bf16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], bfloat16); }),
+    on_squares("cast_f16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], float16); }),
+    on_squares(
+        "cast_from_bf16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], float32); },
+        bfloat16),
     on_squares("gelu", streams(2 * kSquare), 1,
                [](A a) { return a[0] * (1.0f + erf(a[0] * float(std::sqrt(0.5)))) * 0.5f; }),
     on_squares("silu_gate", streams(3 * kSquare), 2,
@@ -207,6 +217,10 @@ const std::vector<Row> kRows{
     on_squares("cumsum_rows", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 1); }),
     on_squares("cumsum_columns", streams(2 * kSquare), 1, [](A a) { return cumsum(a[0], 0); }),
     {"sort", {}, [] { return Arrays{floats({1 << 24})}; }, [](A a) { return Arrays{sort(a[0])}; }},
+    {"sort_integers",
+     {},
+     [] { return Arrays{random_integers(1 << 24, 1 << 30)}; },
+     [](A a) { return Arrays{sort(a[0])}; }},
     {"argsort",
      {},
      [] { return Arrays{floats({1 << 24})}; },
@@ -224,8 +238,24 @@ const std::vector<Row> kRows{
        return Arrays{floats({1 << 16, 256}), random_integers(1 << 16, 1 << 16)};
      },
      [](A a) { return Arrays{take(a[0], a[1], 0)}; }},
+    {"scatter_add_rows", streams(3 * kSquare),
+     [] {
+       return Arrays{floats({1 << 16, 256}), random_integers(1 << 16, 1 << 16),
+                     floats({1 << 16, 1, 256})};
+     },
+     [](A a) { return Arrays{scatter_add(a[0], a[1], a[2], 0)}; }},
     on_squares("transpose_copy", streams(2 * kSquare), 1,
                [](A a) { return contiguous(transpose(a[0])); }),
+    on_squares(
+        "transpose_copy_bf16", streams(kSquare), 1, [](A a) { return contiguous(transpose(a[0])); },
+        bfloat16),
+    on_squares("pad", streams(2 * kSquare), 1, [](A a) { return pad(a[0], 1); }),
+    {"tile", streams(1.25 * kSquare), [] { return Arrays{square(2048)}; },
+     [](A a) {
+       return Arrays{tile(a[0], {2, 2})};
+     }},
+    {"arange", streams(kSquare), [] { return Arrays{}; },
+     [](A) { return Arrays{arange(0.0, double(1 << 24), 1.0, float32)}; }},
     {"concatenate", streams(kSquare),
      [] {
        return Arrays{square(2048), square(2048)};
@@ -294,6 +324,15 @@ const std::vector<Row> kRows{
     {"fft2", {}, [] { return Arrays{square(1024)}; }, [](A a) { return Arrays{fft::fft2(a[0])}; }},
     {"uniform", {}, [] { return Arrays{}; }, [](A) { return Arrays{random::uniform({1 << 24})}; }},
     {"normal", {}, [] { return Arrays{}; }, [](A) { return Arrays{random::normal({1 << 24})}; }},
+    {"randint",
+     {},
+     [] { return Arrays{}; },
+     [](A) { return Arrays{random::randint(0, 1000, {1 << 24})}; }},
+    {"permutation",
+     {},
+     [] { return Arrays{}; },
+     [](A) { return Arrays{random::permutation(1 << 20)}; }},
+    on_squares("categorical", {}, 1, [](A a) { return random::categorical(a[0]); }),
     {"qr",
      {},
      [] { return Arrays{square(1024)}; },

@@ -85,6 +85,8 @@ both("add", square(count=2), lambda a, b: a + b)
 both("multiply_add", square(count=3), lambda a, b, c: a * b + c)
 both("add_transposed", square(count=2), lambda a, b: a + b.T)
 row("add_bf16", square(count=2), None, lambda a, b: a + b, "bfloat16")
+row("add_f16", square(count=2), None, lambda a, b: a + b, "float16")
+row("exp_bf16", square(), None, lambda a: torch.exp(a), "bfloat16")
 row("exp", square(), np.exp, lambda a: torch.exp(a))
 row("tanh", square(), np.tanh, lambda a: torch.tanh(a))
 row("sin", square(), np.sin, lambda a: torch.sin(a))
@@ -101,6 +103,8 @@ row(
     lambda a, b, c: torch.where(a > 0, b, c),
 )
 row("cast_bf16", square(), None, lambda a: a.to(torch.bfloat16))
+row("cast_f16", square(), lambda a: a.astype(np.float16), lambda a: a.to(torch.float16))
+row("cast_from_bf16", square(), None, lambda a: a.to(torch.float32), "bfloat16")
 both("sum_all", square(), lambda a: a.sum())
 both("sum_rows", square(), lambda a: a.sum(1))
 both("sum_columns", square(), lambda a: a.sum(0))
@@ -125,6 +129,12 @@ row("rope", lambda: (floats(4, 32, 1024, 128),), None, lambda a: rotated(a))
 both("cumsum_rows", square(), lambda a: a.cumsum(1))
 both("cumsum_columns", square(), lambda a: a.cumsum(0))
 row("sort", lambda: (floats(1 << 24),), np.sort, lambda a: torch.sort(a))
+row(
+    "sort_integers",
+    lambda: (integers(1 << 30, 1 << 24).astype(np.int32),),
+    np.sort,
+    lambda a: torch.sort(a),
+)
 row("argsort", lambda: (floats(1 << 24),), np.argsort, lambda a: torch.argsort(a))
 row("sort_rows", square(), np.sort, lambda a: torch.sort(a))
 row("topk_rows", square(), None, lambda a: torch.topk(a, 32))
@@ -135,6 +145,21 @@ row(
     square(),
     lambda a: np.ascontiguousarray(a.T),
     lambda a: a.T.contiguous(),
+)
+row("transpose_copy_bf16", square(), None, lambda a: a.T.contiguous(), "bfloat16")
+row(
+    "scatter_add_rows",
+    lambda: (floats(1 << 16, 256), integers(1 << 16, 1 << 16), floats(1 << 16, 256)),
+    None,
+    lambda a, i, x: a.index_add(0, i, x),
+)
+row("pad", square(), lambda a: np.pad(a, 1), lambda a: torch.nn.functional.pad(a, (1, 1, 1, 1)))
+row("tile", square(2048), lambda a: np.tile(a, (2, 2)), lambda a: torch.tile(a, (2, 2)))
+row(
+    "arange",
+    lambda: (),
+    lambda: np.arange(1 << 24, dtype=np.float32),
+    lambda: torch.arange(1 << 24, dtype=torch.float32),
 )
 row(
     "concatenate",
@@ -209,6 +234,19 @@ row(
     lambda: generator.standard_normal(1 << 24, dtype=np.float32),
     lambda: torch.randn(1 << 24),
 )
+row(
+    "randint",
+    lambda: (),
+    lambda: generator.integers(0, 1000, 1 << 24, dtype=np.int32),
+    lambda: torch.randint(0, 1000, (1 << 24,), dtype=torch.int32),
+)
+row(
+    "permutation",
+    lambda: (),
+    lambda: generator.permutation(1 << 20),
+    lambda: torch.randperm(1 << 20),
+)
+row("categorical", square(), None, lambda a: torch.multinomial(torch.softmax(a, 1), 1))
 
 
 class Prepared:
