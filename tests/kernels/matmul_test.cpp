@@ -286,9 +286,9 @@ TYPED_TEST(Matmul, instruction_sets_agree) {
     int m, n, k;
   };
   std::mt19937 random(7);
-  for (const auto& [m, n, k] : {Size{21, 70, 300}, Size{11, 37, 20}, Size{3, 64, 9}}) {
+  for (const auto& [m, n, k] : {Size{21, 70, 1100}, Size{11, 37, 20}, Size{3, 64, 9}}) {
     TestArray a(dtype_of<T>, {m, k});
-    const bool transposed = k == 300;
+    const bool transposed = k == 1100;  // several blocks of the depth
     TestArray b(dtype_of<T>, transposed ? Shape{n, k} : Shape{k, n});
     fill_random<T>(a, random);
     fill_random<T>(b, random);

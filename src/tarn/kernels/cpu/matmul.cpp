@@ -31,8 +31,8 @@ constexpr int64_t kMaxTileRowBytes = 2048;
 // Tiles are multiples of what the innermost loops do at once.
 constexpr int64_t kRowStep = 8;
 constexpr int64_t kColStep = 48;
-// A product of so many rows packs b once, for all its tiles; then they may have few rows, and be so
-// many that threads end together.
+// A product of so many rows packs b once, for all its tiles, if that does not take too much memory.
+// Then they may have few rows, and be so many that threads end together.
 constexpr int64_t kMinSharingRows = 256;
 constexpr int64_t kSharingTileRows = 64;
 constexpr int64_t kMaxPackedBytes = 128 << 20;
