@@ -1,4 +1,5 @@
-// Operations beside NumPy and PyTorch (peers.py) and what the machine can do, all in turn.
+// Operations beside NumPy and PyTorch (peers.py), whose results are compared once, and what the
+// machine can do, all in turn.
 //
 //   operations [--only NAME] [--json FILE]
 #include <fmt/format.h>
@@ -225,8 +226,8 @@ const std::vector<Row> kRows{
      {},
      [] { return Arrays{floats({1 << 24})}; },
      [](A a) { return Arrays{argsort(a[0])}; }},
-    on_squares("sort_rows", {}, 1, [](A a) { return sort(a[0]); }),
-    on_squares("topk_rows", reads(kSquare), 1, [](A a) { return topk(a[0], 32); }),
+    on_squares("sort_rows", {}, 1, [](A a) { return sort(a[0], 1); }),
+    on_squares("topk_rows", reads(kSquare), 1, [](A a) { return topk(a[0], 32, 1); }),
     {"take_elements",
      {},
      [] {
@@ -369,18 +370,25 @@ std::optional<double> median_of(const std::vector<double>& seconds) {
 
 // A processor that others use, too, is not as fast in every minute: its speed is measured in turn
 // with the work.
+//
+// Throws if a peer's results differ.
 Result run(const Row& row, Limits limits, Peers& peers) {
   Arrays data = row.data();
   eval(data);
   const Work work = [&] { eval(row.work(data)); };
   Timing tarn{seconds_of(work), 0};
-  peers.seconds("numpy", row.name);
-  peers.seconds("torch", row.name);
+  peers.load(row.name, data, row.work(data));
+  for (const char* framework : {"numpy", "torch"}) {
+    const std::string difference = peers.difference(framework);
+    if (!difference.empty()) {
+      throw std::runtime_error(fmt::format("{}: results differ: {}", row.name, difference));
+    }
+  }
   std::vector<double> own, numpy, torch, flops;
   for (int round = 0; round < kRounds; ++round) {
     own.push_back(seconds_when_awake(work));
-    if (auto seconds = peers.seconds("numpy", row.name)) numpy.push_back(*seconds);
-    if (auto seconds = peers.seconds("torch", row.name)) torch.push_back(*seconds);
+    if (auto seconds = peers.seconds("numpy")) numpy.push_back(*seconds);
+    if (auto seconds = peers.seconds("torch")) torch.push_back(*seconds);
     if (row.need.kind == Need::Kind::arithmetic) flops.push_back(ArithmeticLimit::flops());
   }
   limits.flops = median_of(flops).value_or(limits.flops);
@@ -447,10 +455,15 @@ int main(int argc, char** argv) {
              installed_components().isa, installed_components().n_threads);
   print_header();
   std::vector<Result> results;
-  for (const Row& row : kRows) {
-    if (fnmatch(only.c_str(), row.name, 0) != 0) continue;
-    results.push_back(run(row, limits, peers));
-    print_row(results.back());
+  try {
+    for (const Row& row : kRows) {
+      if (fnmatch(only.c_str(), row.name, 0) != 0) continue;
+      results.push_back(run(row, limits, peers));
+      print_row(results.back());
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "operations: {}\n", error.what());
+    return 1;
   }
   if (results.empty()) {
     fmt::print(stderr, "operations: no row matches {}\n", only);

@@ -1,4 +1,5 @@
-// Other frameworks doing the same work: bench/peers.py in a process of its own, told when to run.
+// Other frameworks doing the same work on the same data: bench/peers.py in a process of its own,
+// told when to run.
 #pragma once
 
 #include <sys/prctl.h>
@@ -9,11 +10,15 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "tarn/base/blas_threads.h"
+#include "tarn/tarn.h"
 
 namespace tarn::bench {
 
@@ -50,23 +55,55 @@ class Peers {
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
+  // Hands over a row's data and Tarn's results.
+  void load(const std::string& row, const std::vector<array>& data,
+            const std::vector<array>& results) {
+    std::string folder = std::filesystem::temp_directory_path() / "tarn-bench-XXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) throw_error("mkdtemp");
+    const auto save_all = [&](const std::vector<array>& arrays, const std::string& name) {
+      for (size_t i = 0; i < arrays.size(); ++i) {
+        const array& a = arrays[i];
+        save(folder + '/' + name + std::to_string(i),
+             a.dtype() == bfloat16 ? astype(a, float32) : a);  // NumPy has no bfloat16
+      }
+    };
+    save_all(data, "data");
+    save_all(results, "result");
+    ask("load " + row + ' ' + folder);
+    std::filesystem::remove_all(folder);
+  }
+
+  // How the framework's results differ from Tarn's; empty if they do not, or if the framework does
+  // not know the row or is not installed.
+  std::string difference(const std::string& framework) {
+    const std::string answer = ask("check " + framework);
+    return answer == "ok" || answer == "none" ? "" : answer;
+  }
+
   // Seconds of one call of the row's work; nothing if the framework does not know it, or is not
   // installed.
-  std::optional<double> seconds(const char* framework, const char* row) {
-    stop_blas_threads();
-    kill(process_, SIGCONT);
-    std::fprintf(requests_, "%s %s\n", framework, row);
-    std::fflush(requests_);
-    char answer[64];
-    const bool is_answered = std::fgets(answer, sizeof answer, answers_) != nullptr;
-    kill(process_, SIGSTOP);
-    if (!is_answered) return std::nullopt;
+  std::optional<double> seconds(const std::string& framework) {
+    const std::string answer = ask("time " + framework);
     char* end;
-    const double seconds = std::strtod(answer, &end);
-    return end == answer ? std::nullopt : std::optional(seconds);
+    const double seconds = std::strtod(answer.c_str(), &end);
+    return end == answer.c_str() ? std::nullopt : std::optional(seconds);
   }
 
  private:
+  // "none" if there are no peers.
+  std::string ask(const std::string& request) {
+    stop_blas_threads();
+    kill(process_, SIGCONT);
+    std::fprintf(requests_, "%s\n", request.c_str());
+    std::fflush(requests_);
+    char answer[256];
+    const bool is_answered = std::fgets(answer, sizeof answer, answers_) != nullptr;
+    kill(process_, SIGSTOP);
+    if (!is_answered) return "none";
+    answer[std::strcspn(answer, "\n")] = 0;
+    return answer;
+  }
+
   [[noreturn]] static void throw_error(const char* call) {
     throw std::system_error(errno, std::generic_category(), call);
   }

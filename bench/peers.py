@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """The rows of operations.cpp in NumPy and PyTorch.
 
-Reads lines "framework row", does the row's work and answers with the seconds that it took, or
-with "none" where the framework does not have it or is not installed. A row's data is made at its
-first request and kept until another row is asked for.
+Answers each line that it reads with one line:
+  load ROW FOLDER    "ok": has taken the row's data and results, which operations.cpp saved there
+  check FRAMEWORK    does the row's work; "ok", or how its results differ from the saved ones
+  time FRAMEWORK     does the row's work; the seconds that it took
+or "none" where the framework does not have the row or is not installed.
 """
 
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 try:
     import torch
+    from torch.nn import functional
 
     torch.set_grad_enabled(False)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -24,38 +28,88 @@ generator = np.random.default_rng(7)
 rows = {}
 
 
-def row(name, data, numpy=None, pytorch=None, dtype=None):
-    """`data` makes NumPy arrays; PyTorch gets them as tensors, floating ones as `dtype`."""
-    rows[name] = (data, numpy, pytorch, dtype)
+def row(name, numpy, pytorch, dtype=None, compared=lambda result, *data: result[0], indices=False):
+    """Work on a row's arrays, in their order in operations.cpp.
+
+    dtype: of PyTorch's floating tensors, where NumPy has no such type.
+    compared: what the lists of results are compared by.
+    indices: the second array holds some; they get 64 bits, as both frameworks want them.
+    """
+    rows[name] = ({"numpy": numpy, "torch": pytorch}, dtype, compared, indices)
 
 
-def both(name, data, work):
-    row(name, data, work, work)
+def both(name, work, **options):
+    row(name, work, work, **options)
 
 
-def floats(*shape):
-    return generator.uniform(-4, 4, shape).astype(np.float32)
+def in_order(result, *data):
+    return np.sort(result[0], -1)
 
 
-def positive(*shape):
-    return generator.uniform(0.1, 4, shape).astype(np.float32)
+def shape(result, *data):
+    return np.array(result[0].shape)
 
 
-def integers(high, *shape):
-    return generator.integers(0, high, shape)
-
-
-def square(n=4096, count=1):
-    return lambda: tuple(floats(n, n) for _ in range(count))
-
-
-def doubles(n, count):
-    return tuple(floats(n, n).astype(np.float64) for _ in range(count))
-
-
-def definite(n):
-    a = floats(n, n)
-    return (a @ a.T + n * np.eye(n, dtype=np.float32),)
+both("add", lambda a, b: a + b)
+both("multiply_add", lambda a, b, c: a * b + c)
+both("add_transposed", lambda a, b: a + b.T)
+row("add_bf16", None, lambda a, b: a + b, dtype="bfloat16")
+row("add_f16", None, lambda a, b: a + b, dtype="float16")
+row("exp", np.exp, lambda a: torch.exp(a))
+row("exp_bf16", None, lambda a: torch.exp(a), dtype="bfloat16")
+row("tanh", np.tanh, lambda a: torch.tanh(a))
+row("sin", np.sin, lambda a: torch.sin(a))
+row("erf", None, lambda a: torch.erf(a))
+row("sigmoid", lambda a: 1 / (1 + np.exp(-a)), lambda a: torch.sigmoid(a))
+row("log", np.log, lambda a: torch.log(a))
+both("power", lambda a: a**2.5)
+row("where", lambda a, b, c: np.where(a > 0, b, c), lambda a, b, c: torch.where(a > 0, b, c))
+row("cast_bf16", None, lambda a: a.to(torch.bfloat16))
+row("cast_f16", lambda a: a.astype(np.float16), lambda a: a.to(torch.float16))
+row("cast_from_bf16", None, lambda a: a.to(torch.float32), dtype="bfloat16")
+row("gelu", None, lambda a: functional.gelu(a))
+row("silu_gate", None, lambda a, b: functional.silu(a) * b)
+both("sum_all", lambda a: a.sum())
+both("sum_rows", lambda a: a.sum(1))
+both("sum_columns", lambda a: a.sum(0))
+both("argmax_rows", lambda a: a.argmax(1))
+row("var_rows", lambda a: a.var(1), lambda a: a.var(1, unbiased=False))
+row("softmax_rows", None, lambda a: torch.softmax(a, 1))
+row("softmax_columns", None, lambda a: torch.softmax(a, 0))
+row("logsumexp_rows", None, lambda a: torch.logsumexp(a, 1))
+row("layer_norm", None, lambda a, w, b: functional.layer_norm(a, w.shape, w, b, 1e-5))
+row("rms_norm", None, lambda a, w: a * torch.rsqrt(a.square().mean(-1, keepdim=True) + 1e-5) * w)
+both("cumsum_rows", lambda a: a.cumsum(1))
+both("cumsum_columns", lambda a: a.cumsum(0))
+row("sort", np.sort, lambda a: torch.sort(a))
+row("sort_integers", np.sort, lambda a: torch.sort(a))
+row("sort_rows", np.sort, lambda a: torch.sort(a))
+row("argsort", np.argsort, lambda a: torch.argsort(a), compared=lambda order, a: a[order[0]])
+row("topk_rows", None, lambda a: torch.topk(a, 32), compared=in_order)
+both("take_elements", lambda a, i: a[i], indices=True)
+both("take_rows", lambda a, i: a[i], indices=True)
+row("scatter_add_rows", None, lambda a, i, x: a.index_add(0, i, x[:, 0]), indices=True)
+row("transpose_copy", lambda a: np.ascontiguousarray(a.T), lambda a: a.T.contiguous())
+row("transpose_copy_bf16", None, lambda a: a.T.contiguous(), dtype="bfloat16")
+row("pad", lambda a: np.pad(a, 1), lambda a: functional.pad(a, (1, 1, 1, 1)))
+row("tile", lambda a: np.tile(a, (2, 2)), lambda a: torch.tile(a, (2, 2)))
+row(
+    "arange",
+    lambda: np.arange(1 << 24, dtype=np.float32),
+    lambda: torch.arange(1 << 24, dtype=torch.float32),
+)
+row("concatenate", lambda a, b: np.concatenate([a, b]), lambda a, b: torch.cat([a, b]))
+both("matmul_1024", lambda a, b: a @ b)
+both("matmul_2048", lambda a, b: a @ b)
+both("matmul_4096", lambda a, b: a @ b)
+row("matmul_bf16_1024", None, lambda a, b: a @ b, dtype="bfloat16")
+both("matmul_f64_1024", lambda a, b: a @ b)
+both("matmul_transposed", lambda a, b: a @ b.T)
+both("matmul_batched", lambda a, b: a @ b)
+both("matmul_small", lambda a, b: a @ b)
+both("matvec", lambda x, a: x @ a)
+row("matvec_bf16", None, lambda x, a: x @ a, dtype="bfloat16")
+both("matmul_skinny", lambda x, a: x @ a)
 
 
 def rotated(a):
@@ -67,127 +121,7 @@ def rotated(a):
     return torch.cat([x * cosines - y * sines, y * cosines + x * sines], -1)
 
 
-def convolution(name, size, channels, channels_out, taps, stride=1, padding=0, groups=1):
-    """Images with their channels last, which PyTorch knows by their strides and is faster on."""
-
-    def data():
-        weight = floats(channels_out, taps, taps, channels // groups)
-        return floats(8, size, size, channels), weight
-
-    def work(x, w):
-        x, w = x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2)
-        return torch.conv2d(x, w, None, stride, padding, 1, groups)
-
-    row(name, data, None, work)
-
-
-both("add", square(count=2), lambda a, b: a + b)
-both("multiply_add", square(count=3), lambda a, b, c: a * b + c)
-both("add_transposed", square(count=2), lambda a, b: a + b.T)
-row("add_bf16", square(count=2), None, lambda a, b: a + b, "bfloat16")
-row("add_f16", square(count=2), None, lambda a, b: a + b, "float16")
-row("exp_bf16", square(), None, lambda a: torch.exp(a), "bfloat16")
-row("exp", square(), np.exp, lambda a: torch.exp(a))
-row("tanh", square(), np.tanh, lambda a: torch.tanh(a))
-row("sin", square(), np.sin, lambda a: torch.sin(a))
-row("erf", square(), None, lambda a: torch.erf(a))
-row("gelu", square(), None, torch.nn.functional.gelu)
-row("silu_gate", square(count=2), None, lambda a, b: torch.nn.functional.silu(a) * b)
-row("log", lambda: (positive(4096, 4096),), np.log, lambda a: torch.log(a))
-both("power", lambda: (positive(4096, 4096),), lambda a: a**2.5)
-row("sigmoid", square(), lambda a: 1 / (1 + np.exp(-a)), lambda a: torch.sigmoid(a))
-row(
-    "where",
-    square(count=3),
-    lambda a, b, c: np.where(a > 0, b, c),
-    lambda a, b, c: torch.where(a > 0, b, c),
-)
-row("cast_bf16", square(), None, lambda a: a.to(torch.bfloat16))
-row("cast_f16", square(), lambda a: a.astype(np.float16), lambda a: a.to(torch.float16))
-row("cast_from_bf16", square(), None, lambda a: a.to(torch.float32), "bfloat16")
-both("sum_all", square(), lambda a: a.sum())
-both("sum_rows", square(), lambda a: a.sum(1))
-both("sum_columns", square(), lambda a: a.sum(0))
-both("argmax_rows", square(), lambda a: a.argmax(1))
-both("var_rows", square(), lambda a: a.var(1))
-row("softmax_rows", square(), None, lambda a: torch.softmax(a, 1))
-row("softmax_columns", square(), None, lambda a: torch.softmax(a, 0))
-row("logsumexp_rows", square(), None, lambda a: torch.logsumexp(a, 1))
-row(
-    "layer_norm",
-    lambda: (floats(4096, 4096), floats(4096), floats(4096)),
-    None,
-    lambda a, w, b: torch.nn.functional.layer_norm(a, (4096,), w, b, 1e-5),
-)
-row(
-    "rms_norm",
-    lambda: (floats(4096, 4096), floats(4096)),
-    None,
-    lambda a, w: a * torch.rsqrt(a.square().mean(-1, keepdim=True) + 1e-5) * w,
-)
-row("rope", lambda: (floats(4, 32, 1024, 128),), None, lambda a: rotated(a))
-both("cumsum_rows", square(), lambda a: a.cumsum(1))
-both("cumsum_columns", square(), lambda a: a.cumsum(0))
-row("sort", lambda: (floats(1 << 24),), np.sort, lambda a: torch.sort(a))
-row(
-    "sort_integers",
-    lambda: (integers(1 << 30, 1 << 24).astype(np.int32),),
-    np.sort,
-    lambda a: torch.sort(a),
-)
-row("argsort", lambda: (floats(1 << 24),), np.argsort, lambda a: torch.argsort(a))
-row("sort_rows", square(), np.sort, lambda a: torch.sort(a))
-row("topk_rows", square(), None, lambda a: torch.topk(a, 32))
-both("take_elements", lambda: (floats(1 << 24), integers(1 << 24, 1 << 24)), lambda a, i: a[i])
-both("take_rows", lambda: (floats(1 << 16, 256), integers(1 << 16, 1 << 16)), lambda a, i: a[i])
-row(
-    "transpose_copy",
-    square(),
-    lambda a: np.ascontiguousarray(a.T),
-    lambda a: a.T.contiguous(),
-)
-row("transpose_copy_bf16", square(), None, lambda a: a.T.contiguous(), "bfloat16")
-row(
-    "scatter_add_rows",
-    lambda: (floats(1 << 16, 256), integers(1 << 16, 1 << 16), floats(1 << 16, 256)),
-    None,
-    lambda a, i, x: a.index_add(0, i, x),
-)
-row("pad", square(), lambda a: np.pad(a, 1), lambda a: torch.nn.functional.pad(a, (1, 1, 1, 1)))
-row("tile", square(2048), lambda a: np.tile(a, (2, 2)), lambda a: torch.tile(a, (2, 2)))
-row(
-    "arange",
-    lambda: (),
-    lambda: np.arange(1 << 24, dtype=np.float32),
-    lambda: torch.arange(1 << 24, dtype=torch.float32),
-)
-row(
-    "concatenate",
-    square(2048, 2),
-    lambda a, b: np.concatenate([a, b]),
-    lambda a, b: torch.cat([a, b]),
-)
-both("matmul_1024", square(1024, 2), lambda a, b: a @ b)
-both("matmul_2048", square(2048, 2), lambda a, b: a @ b)
-both("matmul_4096", square(4096, 2), lambda a, b: a @ b)
-row("matmul_bf16_1024", square(1024, 2), None, lambda a, b: a @ b, "bfloat16")
-both("matmul_f64_1024", lambda: doubles(1024, 2), lambda a, b: a @ b)
-both("matmul_transposed", square(1024, 2), lambda a, b: a @ b.T)
-both("matmul_batched", lambda: (floats(64, 128, 128), floats(64, 128, 128)), lambda a, b: a @ b)
-both("matmul_small", lambda: (floats(512, 32, 32), floats(512, 32, 32)), lambda a, b: a @ b)
-both("matvec", lambda: (floats(1, 4096), floats(4096, 4096)), lambda x, a: x @ a)
-row(
-    "matvec_bf16",
-    lambda: (floats(1, 4096), floats(4096, 4096)),
-    None,
-    lambda x, a: x @ a,
-    "bfloat16",
-)
-both("matmul_skinny", lambda: (floats(16, 4096), floats(4096, 4096)), lambda x, a: x @ a)
-convolution("conv2d_3x3", 56, 64, 64, 3, padding=1)
-convolution("conv2d_1x1", 56, 64, 256, 1)
-convolution("conv2d_stem", 224, 3, 64, 7, stride=2, padding=3)
-convolution("conv2d_depthwise", 56, 64, 64, 3, padding=1, groups=64)
+row("rope", None, rotated)
 
 
 def attention(q, k, v):
@@ -200,74 +134,108 @@ def causal_attention(q, k, v):
     return torch.softmax(scores, -1) @ v
 
 
-def heads(queries, keys):
-    return lambda: (floats(1, 16, queries, 64), floats(1, 16, keys, 64), floats(1, 16, keys, 64))
+row("attention", None, attention)
+row("attention_causal", None, causal_attention)
+row("attention_bf16", None, attention, dtype="bfloat16")
+row("attention_bf16_causal", None, causal_attention, dtype="bfloat16")
+row("attention_decode", None, attention)
 
 
-for suffix, dtype in ("", None), ("_bf16", "bfloat16"):
-    row("attention" + suffix, heads(1024, 1024), None, attention, dtype)
-    row("attention" + suffix + "_causal", heads(1024, 1024), None, causal_attention, dtype)
-row("attention_decode", heads(1, 4096), None, attention)
-row("cholesky", lambda: definite(1024), np.linalg.cholesky, lambda a: torch.linalg.cholesky(a))
-row("inv", lambda: definite(1024), np.linalg.inv, lambda a: torch.linalg.inv(a))
-row("qr", square(1024), np.linalg.qr, lambda a: torch.linalg.qr(a))
-row("svd", square(1024), np.linalg.svd, lambda a: torch.linalg.svd(a))
-row(
-    "svd_batch",
-    lambda: (floats(64, 100, 100),),
-    np.linalg.svd,
-    lambda a: torch.linalg.svd(a),
-)
-row("eigh", lambda: definite(1024), np.linalg.eigh, lambda a: torch.linalg.eigh(a))
-row("rfft_long", lambda: (floats(1 << 20),), np.fft.rfft, lambda a: torch.fft.rfft(a))
-row("rfft_rows", square(1024), np.fft.rfft, lambda a: torch.fft.rfft(a))
-row("fft2", square(1024), np.fft.fft2, lambda a: torch.fft.fft2(a))
+def convolution(name, stride=1, padding=0, groups=1):
+    """Images and windows have their channels last; PyTorch sees that by strides, and is faster."""
+
+    def work(x, w):
+        x, w = x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2)
+        return torch.conv2d(x, w, None, stride, padding, 1, groups).permute(0, 2, 3, 1)
+
+    row(name, None, work)
+
+
+convolution("conv2d_3x3", padding=1)
+convolution("conv2d_1x1")
+convolution("conv2d_stem", stride=2, padding=3)
+convolution("conv2d_depthwise", padding=1, groups=64)
+
+row("cholesky", np.linalg.cholesky, lambda a: torch.linalg.cholesky(a))
+row("inv", np.linalg.inv, lambda a: torch.linalg.inv(a))
+row("rfft_long", np.fft.rfft, lambda a: torch.fft.rfft(a))
+row("rfft_rows", np.fft.rfft, lambda a: torch.fft.rfft(a))
+row("fft2", np.fft.fft2, lambda a: torch.fft.fft2(a))
+# Vectors may have either sign.
+row("qr", np.linalg.qr, lambda a: torch.linalg.qr(a), compared=lambda qr, a: abs(qr[1]))
+row("svd", np.linalg.svd, lambda a: torch.linalg.svd(a), compared=lambda usv, a: usv[1])
+row("svd_batch", np.linalg.svd, lambda a: torch.linalg.svd(a), compared=lambda usv, a: usv[1])
+row("eigh", np.linalg.eigh, lambda a: torch.linalg.eigh(a))
 row(
     "uniform",
-    lambda: (),
     lambda: generator.random(1 << 24, dtype=np.float32),
     lambda: torch.rand(1 << 24),
+    compared=shape,
 )
 row(
     "normal",
-    lambda: (),
     lambda: generator.standard_normal(1 << 24, dtype=np.float32),
     lambda: torch.randn(1 << 24),
+    compared=shape,
 )
 row(
     "randint",
-    lambda: (),
     lambda: generator.integers(0, 1000, 1 << 24, dtype=np.int32),
     lambda: torch.randint(0, 1000, (1 << 24,), dtype=torch.int32),
+    compared=shape,
 )
 row(
     "permutation",
-    lambda: (),
     lambda: generator.permutation(1 << 20),
     lambda: torch.randperm(1 << 20),
+    compared=in_order,
 )
-row("categorical", square(), None, lambda a: torch.multinomial(torch.softmax(a, 1), 1))
+row(
+    "categorical",
+    None,
+    lambda a: torch.multinomial(torch.softmax(a, 1), 1)[:, 0],
+    compared=shape,
+)
 
 
-class Prepared:
-    """A row with its data in the form of each framework, each made when it is first asked for."""
+def arrays_of(results):
+    """NumPy arrays of what work returns: an array, a tensor or several."""
+    for result in results if isinstance(results, tuple) else [results]:
+        if torch and isinstance(result, torch.Tensor):
+            result = (result.float() if result.dtype == torch.bfloat16 else result).numpy()
+        yield np.asarray(result)
 
-    def __init__(self, name):
-        self.name = name
-        self.data, *self.works, self.dtype = rows[name]
-        self.arrays = self.data()
-        self.tensors = None
+
+class Loaded:
+    """A row with its data in the form of each framework, and Tarn's results."""
+
+    def __init__(self, name, folder):
+        self.works, dtype, self.compared, has_indices = rows[name]
+        data, self.expected = (
+            [np.load(path) for path in sorted(Path(folder).glob(f"{kind}*.npy"))]
+            for kind in ("data", "result")
+        )
+        if has_indices:
+            data[1] = data[1].astype(np.int64)
+        self.data = {"numpy": data}
+        if torch:
+            tensors = [torch.from_numpy(array) for array in data]
+            if dtype:
+                tensors = [t.to(getattr(torch, dtype)) for t in tensors]
+            self.data["torch"] = tensors
 
     def work_of(self, framework):
-        if framework == "numpy":
-            return self.works[0], self.arrays
-        if torch is None:
-            return None, ()
-        if self.tensors is None:
-            self.tensors = [torch.from_numpy(a) for a in self.arrays]
-            if self.dtype:
-                self.tensors = [t.to(getattr(torch, self.dtype)) for t in self.tensors]
-        return self.works[1], self.tensors
+        return self.works[framework] if framework in self.data else None
+
+    def check(self, framework):
+        data = self.data["numpy"]
+        results = list(arrays_of(self.work_of(framework)(*self.data[framework])))
+        ours, theirs = self.compared(self.expected, *data), self.compared(results, *data)
+        if ours.shape != theirs.shape:
+            return f"shape {ours.shape} where {framework} has {theirs.shape}"
+        # As near as results of bfloat16 are.
+        difference = np.linalg.norm(np.ravel(ours - theirs)) / np.linalg.norm(np.ravel(ours))
+        return "ok" if difference < 5e-3 else f"{difference:.1e} away from {framework}"
 
 
 def seconds_of(work, data):
@@ -288,21 +256,25 @@ def seconds_when_awake(work, data):
     return seconds_of(work, data) if last < LONG else last
 
 
+def answer(loaded, request, framework):
+    work = loaded.work_of(framework) if loaded else None
+    if work is None:
+        return "none"
+    if request == "check":
+        return loaded.check(framework)
+    return seconds_when_awake(work, loaded.data[framework])
+
+
 def main():
-    prepared = None
+    loaded = None
     for line in sys.stdin:
-        framework, name = line.split()
-        if name not in rows:
-            print("none", flush=True)
-            continue
-        if prepared is None or prepared.name != name:
-            prepared = None  # its memory first
-            prepared = Prepared(name)
-        work, data = prepared.work_of(framework)
-        if work is None:
-            print("none", flush=True)
-            continue
-        print(seconds_when_awake(work, data), flush=True)
+        request, name, *folder = line.split()
+        if request == "load":
+            loaded = None  # its memory first
+            loaded = Loaded(name, *folder) if name in rows else None
+            print("ok", flush=True)
+        else:
+            print(answer(loaded, request, name), flush=True)
 
 
 if __name__ == "__main__":
