@@ -2,6 +2,7 @@
 #include "tarn/kernels/cpu/sort.h"
 
 #include <gtest/gtest.h>
+#include <hwy/base.h>
 
 #include <cmath>
 #include <cstring>
@@ -272,6 +273,57 @@ TEST(Sort, loops_of_every_instruction_set) {
     check_loops<int16_t>(random);
     check_loops<int32_t>(random);
     check_loops<int64_t>(random);
+  }
+}
+
+template <class K>
+K key_of(int64_t x) {
+  if constexpr (std::is_same_v<K, hwy::uint128_t>) {
+    return {uint64_t(x % 3), uint64_t(x)};
+  } else {
+    return K(x);
+  }
+}
+
+// Requires: K has the bits for each of `keys`.
+template <class K>
+void check_sorted_by_every_instruction_set(const std::vector<int64_t>& keys) {
+  std::vector<K> unsorted(keys.size());
+  std::transform(keys.begin(), keys.end(), unsorted.begin(), key_of<K>);
+  std::vector<K> want = unsorted;
+  std::sort(want.begin(), want.end());
+  for (const cpu::SortKernels& table : cpu::runnable_sort_kernels()) {
+    std::vector<K> got = unsorted;
+    table.sort[cpu::kKeyWidth<K>](got.data(), got.size());
+    ASSERT_TRUE(std::equal(got.begin(), got.end(), want.begin())) << keys.size() << " keys";
+  }
+}
+
+TEST(Sort, every_instruction_set_sorts) {
+  std::mt19937 random(8);
+  std::vector<int> sizes(80);
+  std::iota(sizes.begin(), sizes.end(), 1);
+  for (int n : {127, 128, 129, 255, 256, 257, 511, 513, 1000, 5000}) sizes.push_back(n);
+  for (int n : sizes) {
+    const auto make = [&](auto f) {
+      std::vector<int64_t> keys(n);
+      for (int i = 0; i < n; ++i) keys[size_t(i)] = f(i);
+      return keys;
+    };
+    for (const std::vector<int64_t>& keys : {
+             make([&](int) { return pick(random, -0x8000, 0x7fff); }),
+             make([&](int) { return random() % 2 == 0 ? -0x8000 : 0x7fff; }),  // two and three keys
+             make([&](int) { return pick(random, 0, 2); }),                    //
+             make([](int) { return 5; }),                                      //
+             make([](int i) { return i; }),                                    //
+             make([&](int i) { return n - i; }),                               //
+             make([&](int i) { return std::min(i, n - i); }),                  //
+         }) {
+      ASSERT_NO_FATAL_FAILURE(check_sorted_by_every_instruction_set<int16_t>(keys));
+      ASSERT_NO_FATAL_FAILURE(check_sorted_by_every_instruction_set<int32_t>(keys));
+      ASSERT_NO_FATAL_FAILURE(check_sorted_by_every_instruction_set<int64_t>(keys));
+      ASSERT_NO_FATAL_FAILURE(check_sorted_by_every_instruction_set<hwy::uint128_t>(keys));
+    }
   }
 }
 

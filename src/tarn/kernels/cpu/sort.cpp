@@ -1,5 +1,7 @@
 #include "tarn/kernels/cpu/sort.h"
 
+#include <hwy/base.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>

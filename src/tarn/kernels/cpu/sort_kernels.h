@@ -1,6 +1,7 @@
 // The inner loops of sorting, one table per instruction set.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,8 +26,11 @@ struct SortKernels {
   KeyConverter from_keys[kDtypeCount];
   KeyConverter to_ranks[kDtypeCount];
 
-  // Of integers of 2, 4 and 8 bytes, by the logarithm of that, less one.
+  // Of integers of 2, 4, 8 and 16 bytes, by kKeyWidth. Those of 16 bytes are hwy::uint128_t, which
+  // are only sorted.
 
+  // In ascending order, in place. Requires: n > 0.
+  void (*sort[4])(void* keys, size_t n);
   // reached[i] = how many of at most 4096 keys are not below splitters[i].
   void (*count_reached[3])(const void* keys, size_t n, const void* splitters, size_t n_splitters,
                            int64_t* reached);
@@ -39,9 +43,7 @@ struct SortKernels {
 };
 
 template <class K>
-inline constexpr int kKeyWidth = sizeof(K) == 2   ? 0
-                                 : sizeof(K) == 4 ? 1
-                                                  : 2;
+inline constexpr int kKeyWidth = std::countr_zero(sizeof(K)) - 1;
 
 // Those of the instruction set that kernels() has chosen.
 const SortKernels& sort_kernels();

@@ -2,8 +2,6 @@
 // sorted. Shared by the operations of sort.h; not for use outside their files.
 #pragma once
 
-#include <hwy/contrib/sort/vqsort.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -76,20 +74,20 @@ class Lines {
 };
 
 // Below this the set-up of a vectorized sort takes longer than all of another.
-inline constexpr int64_t kShortSort = 32;
+inline constexpr int64_t kShortSort = 8;
 
 template <class Item>
 void sort_items(Item* items, int64_t n) {
   if (n <= kShortSort) {
     std::sort(items, items + n);
   } else {
-    hwy::Sorter()(items, size_t(n), hwy::SortAscending());
+    sort_kernels().sort[kKeyWidth<Item>](items, size_t(n));
   }
 }
 
-// Of 256 different keys it is faster to count them.
+// Of 256 different keys it is faster to count them, if they are many.
 inline void sort_items(int8_t* keys, int64_t n) {
-  if (n <= kShortSort) return std::sort(keys, keys + n);
+  if (n <= 32) return std::sort(keys, keys + n);
   // Four counts of each key, because neighbours are often equal.
   int64_t counts[4][256] = {};
   for (int64_t i = 0; i < n; ++i) ++counts[i % 4][uint8_t(keys[i] ^ INT8_MIN)];

@@ -1,4 +1,8 @@
-// What sorting does to many elements at a time but for the sorting itself. See Note [Sort keys].
+// What sorting does to many elements at a time. See Note [Sort keys].
+#include <hwy/contrib/sort/traits-inl.h>
+#include <hwy/contrib/sort/traits128-inl.h>
+#include <hwy/contrib/sort/vqsort-inl.h>
+
 #include <limits>
 
 #include "tarn/kernels/cpu/isa/element.h"
@@ -7,6 +11,8 @@
 namespace tarn::HWY_NAMESPACE {
 
 namespace {
+
+namespace vqsort = hwy::HWY_NAMESPACE::detail;
 
 template <class K>
 inline constexpr K kLargest = std::numeric_limits<K>::max();
@@ -74,6 +80,32 @@ void convert(const void* from, void* to, size_t n) {
   std::memcpy(padded, x + i, (n - i) * sizeof(K));
   hn::Store(Map::apply(hn::Load(d, padded)), d, padded);
   std::memcpy(y + i, padded, (n - i) * sizeof(K));
+}
+
+template <class K>
+struct VqsortTraits {
+  using Type = vqsort::SharedTraits<vqsort::TraitsLane<vqsort::OrderAscending<K>>>;
+};
+template <>
+struct VqsortTraits<hwy::uint128_t> {
+  using Type = vqsort::SharedTraits<vqsort::Traits128<vqsort::OrderAscending128>>;
+};
+
+// What hwy::Sorter calls, inside of Highway 1.0, once it has random bytes from the kernel; to get
+// them takes as long as sorting 256 keys. A known seed makes no order of keys slow: recursion that
+// gets too deep ends in a heapsort.
+template <class K>
+void sort_keys(void* keys, size_t n) {
+  using Traits = typename VqsortTraits<K>::Type;
+  using Lane = typename Traits::LaneType;
+  const hn::SortTag<Lane> d;
+  constexpr size_t kLanesPerKey = sizeof(K) / sizeof(Lane);
+  alignas(HWY_MAX_BYTES) Lane buffer[hwy::SortConstants::BufNum<Lane>(hn::MaxLanes(d))];
+  Lane* const first = static_cast<Lane*>(keys);
+  const size_t n_lanes = n * kLanesPerKey;
+  vqsort::Generator generator(7);
+  vqsort::Recurse(d, Traits(), first, first + n_lanes, n_lanes, buffer, generator,
+                  2 * hwy::CeilLog2(n_lanes) + 4);
 }
 
 template <class K>
@@ -180,6 +212,7 @@ void add_integers(cpu::SortKernels& kernels, Dtype signed_dtype, Dtype unsigned_
 
 template <class K>
 void add_loops(cpu::SortKernels& kernels) {
+  kernels.sort[cpu::kKeyWidth<K>] = sort_keys<K>;
   kernels.count_reached[cpu::kKeyWidth<K>] = count_reached<K>;
   kernels.classify[cpu::kKeyWidth<K>] = classify<K>;
   kernels.keep_above[cpu::kKeyWidth<K>] = keep_above<K>;
@@ -200,6 +233,7 @@ void add_sort_kernels(cpu::SortKernels& kernels) {
   add_loops<int16_t>(kernels);
   add_loops<int32_t>(kernels);
   add_loops<int64_t>(kernels);
+  kernels.sort[cpu::kKeyWidth<hwy::uint128_t>] = sort_keys<hwy::uint128_t>;
 }
 
 }  // namespace tarn::HWY_NAMESPACE
