@@ -181,7 +181,7 @@ TARN_FN T logaddexp(T x, T y) {
   return max(x, y) + log1p(select(is_near, ratio, T(0)));
 }
 
-// log2(|x|) in two floats, to about 2^-31 of its size.
+// log2(|x|) as the sum of two floats, to about 2^-31 of its size.
 template <class T>
 TARN_FN TwoPieces<T> log2_in_two(T x) {
   const T magnitude = abs(x);
@@ -206,21 +206,18 @@ TARN_FN TwoPieces<T> log2_in_two(T x) {
       fma(s, T(0x1.715476p+1f), -product) + fma(s, T(0x1.4ae0cp-25f), s_low * T(0x1.715476p+1f));
   const T sum = e + product;
   const T rest = (e - sum) + product + (term + (term_low + product_low));
-  const T high = sum + rest;
-  const T low = (sum - high) + rest;
   // Of 0 and infinity; NaN stays.
-  const T limit = select(x == T(0), T(-FloatFormat<T>::kInfinity), magnitude);
-  const auto has_log = (magnitude < T(FloatFormat<T>::kInfinity)) & (x != T(0));
-  return {select(has_log, high, limit), select(has_log, low, T(0))};
+  const T high = select(magnitude < T(FloatFormat<T>::kInfinity), sum, magnitude);
+  return {select(x == T(0), T(-FloatFormat<T>::kInfinity), high), rest};
 }
 
-// 2^(high + low), for a low that is small beside 1.
+// 2^(high + low). Requires: |low| is at most 2, or |high| above 200.
 template <class T>
 TARN_FN T exp2_of_two(TwoPieces<T> x) {
-  const auto is_small = abs(x.high) < T(200);
-  const T bound = select(x.high > T(0), T(200), select(x.high < T(0), T(-200), x.high));
-  const T high = select(is_small, x.high, bound);
-  const T low = select(is_small, x.low, T(0));
+  const auto is_large = abs(x.high) > T(200);  // the result is 0 or infinity, x.low may be NaN
+  const T sum = x.high + x.low;
+  const T high = select(is_large, copysign(T(200), x.high), sum);
+  const T low = select(is_large, T(0), (x.high - sum) + x.low);
   const T magic(FloatFormat<T>::kIntegerMagic);
   const T shifted = high + magic;
   const T r = (high - (shifted - magic)) + low;
@@ -240,13 +237,13 @@ TARN_FN T pow(T x, T y) {
   const T half = y * T(0.5f);
   const auto is_integer = trunc(y) == y;
   const auto is_odd = is_integer & (trunc(half) != half);
-  const auto is_negative = copysign(T(1), x) < T(0);
-  T r = select(is_odd & is_negative, -magnitude, magnitude);
+  T r = copysign(magnitude, select(is_odd, x, T(0)));
   // A negative base has a real power only for integer exponents; infinities of either are such, by
   // convention.
   r = select((x < T(0)) & !is_integer & (x >= T(-__FLT_MAX__)), T(Format::kNaN), r);
-  r = select((x == T(1)) | (y == T(0)), T(1), r);
-  return select((x == T(-1)) & (abs(y) == T(Format::kInfinity)), T(1), r);
+  const auto is_unit = abs(x) == T(1);
+  const auto is_infinite = abs(y) == T(Format::kInfinity);
+  return select((x == T(1)) | (y == T(0)) | (is_unit & is_infinite), T(1), r);
 }
 
 }  // namespace tarn::math::approx
