@@ -43,7 +43,8 @@ std::vector<Expected> expected_row(Kind kind, const std::vector<double>& x,
   // Adding up in double is as far from exact as what is tested, of float64.
   long double mean = 0, squares = 0;
   if (kind == Kind::layer) {
-    for (double value : x) mean += value / n;
+    for (double value : x) mean += value;
+    mean /= n;
   }
   for (double value : x) squares += (value - mean) * (value - mean);
   const double scale = double(1 / std::sqrt(squares / n + eps));

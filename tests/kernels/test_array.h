@@ -1,8 +1,12 @@
 // Arrays for kernel tests: memory of their own under layouts that views produce.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <memory>
+#include <new>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -19,7 +23,8 @@ class TestArray {
   // Row-major.
   TestArray(Dtype dtype, Shape shape) : TestArray(dtype, row_major(shape), size_of_shape(shape)) {}
 
-  // Axes in some order, gaps between elements, some axes reversed.
+  // Axes in some order, gaps between elements, some axes reversed, some so far apart that places
+  // of elements are beyond 32 bits.
   static TestArray random_layout(Dtype dtype, const Shape& shape, std::mt19937& random) {
     std::vector<size_t> order(shape.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -27,7 +32,9 @@ class TestArray {
     Layout layout{shape, Strides(shape.size(), 0), 0};
     int64_t extent = 1;
     for (size_t axis : order) {
-      const int64_t stride = extent + (random() % 4 == 0 ? random() % 3 : 0);
+      int64_t stride = extent + (random() % 4 == 0 ? random() % 3 : 0);
+      const bool is_far = axis == order.back() && shape[axis] <= 8 && random() % 8 == 0;
+      if (is_far) stride += int64_t{1} << 32;
       extent = stride * std::max<int64_t>(shape[axis], 1);
       const bool reversed = random() % 8 == 0;
       if (reversed && shape[axis] > 0) layout.offset += (shape[axis] - 1) * stride;
@@ -39,10 +46,10 @@ class TestArray {
   TestArray(Dtype dtype, Layout layout, int64_t capacity)
       : dtype_(dtype),
         layout_(std::move(layout)),
-        bytes_(static_cast<size_t>((capacity + 1) * dtype.size()), std::byte{0xaa}) {}
+        bytes_(allocate(static_cast<size_t>((capacity + 1) * dtype.size()))) {}
 
   View view() {
-    return {bytes_.data() + layout_.offset * dtype_.size(),
+    return {bytes_.get() + layout_.offset * dtype_.size(),
             layout_.shape.data(),
             layout_.strides.data(),
             static_cast<int>(layout_.shape.size()),
@@ -60,25 +67,15 @@ class TestArray {
   void transpose(const std::vector<int>& axes) { layout_ = permute(layout_, axes); }
 
   void fill_random_bytes(std::mt19937& random) {
-    for (std::byte& b : bytes_) b = static_cast<std::byte>(random());
+    for_each_place([&](std::byte* place, int64_t) {
+      std::generate_n(place, dtype_.size(), [&] { return static_cast<std::byte>(random()); });
+    });
   }
 
   // Calls f(reference to the element, position in row-major order).
   template <class T, class F>
   void for_each(F f) {
-    if (size_of_shape(layout_.shape) == 0) return;
-    const size_t ndim = layout_.shape.size();
-    const int32_t cols = ndim > 0 ? layout_.shape.back() : 1;
-    const int64_t col_stride = ndim > 0 ? layout_.strides.back() : 0;
-    std::vector<int32_t> index(std::max<size_t>(ndim, 1) - 1, 0);
-    for (int64_t position = 0;;) {
-      T* row = view().as<T>();
-      for (size_t axis = 0; axis < index.size(); ++axis) row += index[axis] * layout_.strides[axis];
-      for (int32_t col = 0; col < cols; ++col) f(row[col * col_stride], position++);
-      size_t axis = index.size();
-      while (axis > 0 && ++index[axis - 1] == layout_.shape[axis - 1]) index[--axis] = 0;
-      if (axis == 0) return;
-    }
+    for_each_place([&](std::byte* place, int64_t i) { f(*reinterpret_cast<T*>(place), i); });
   }
 
   template <class T>
@@ -93,9 +90,54 @@ class TestArray {
   }
 
  private:
+  struct Free {
+    size_t n_mapped;
+    void operator()(std::byte* bytes) const {
+      if (n_mapped == 0) {
+        delete[] bytes;
+      } else {
+        munmap(bytes, n_mapped);
+      }
+    }
+  };
+  using Bytes = std::unique_ptr<std::byte[], Free>;
+
+  // Of many bytes, only the pages that are touched take memory.
+  static Bytes allocate(size_t n) {
+    if (n < size_t{1} << 30) {
+      Bytes bytes(new std::byte[n], Free{0});
+      std::fill_n(bytes.get(), n, std::byte{0xaa});
+      return bytes;
+    }
+    void* const mapped = mmap(nullptr, n, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    return Bytes(static_cast<std::byte*>(mapped), Free{n});
+  }
+
+  // Calls f(where the element is, position in row-major order).
+  template <class F>
+  void for_each_place(F f) {
+    if (size_of_shape(layout_.shape) == 0) return;
+    const size_t ndim = layout_.shape.size();
+    const int32_t cols = ndim > 0 ? layout_.shape.back() : 1;
+    const int64_t col_stride = ndim > 0 ? layout_.strides.back() : 0;
+    std::vector<int32_t> index(std::max<size_t>(ndim, 1) - 1, 0);
+    for (int64_t position = 0;;) {
+      int64_t row = layout_.offset;
+      for (size_t axis = 0; axis < index.size(); ++axis) row += index[axis] * layout_.strides[axis];
+      for (int32_t col = 0; col < cols; ++col) {
+        f(bytes_.get() + (row + col * col_stride) * dtype_.size(), position++);
+      }
+      size_t axis = index.size();
+      while (axis > 0 && ++index[axis - 1] == layout_.shape[axis - 1]) index[--axis] = 0;
+      if (axis == 0) return;
+    }
+  }
+
   Dtype dtype_;
   Layout layout_;
-  std::vector<std::byte> bytes_;
+  Bytes bytes_;
 };
 
 inline int pick(std::mt19937& random, int low, int high) {
