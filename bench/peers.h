@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -55,22 +56,21 @@ class Peers {
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
-  // Hands over a row's data and Tarn's results.
+  // Hands over a row's data and Tarn's results. Throws std::runtime_error if they cannot be read.
   void load(const std::string& row, const std::vector<array>& data,
             const std::vector<array>& results) {
-    std::string folder = std::filesystem::temp_directory_path() / "tarn-bench-XXXXXX";
-    if (mkdtemp(folder.data()) == nullptr) throw_error("mkdtemp");
+    const TemporaryFolder folder;
     const auto save_all = [&](const std::vector<array>& arrays, const std::string& name) {
       for (size_t i = 0; i < arrays.size(); ++i) {
         const array& a = arrays[i];
-        save(folder + '/' + name + std::to_string(i),
+        save(folder.path + '/' + name + std::to_string(i),
              a.dtype() == bfloat16 ? astype(a, float32) : a);  // NumPy has no bfloat16
       }
     };
     save_all(data, "data");
     save_all(results, "result");
-    ask("load " + row + ' ' + folder);
-    std::filesystem::remove_all(folder);
+    const std::string answer = ask("load " + row + ' ' + folder.path);
+    if (answer != "ok" && answer != "none") throw std::runtime_error(row + ": " + answer);
   }
 
   // How the framework's results differ from Tarn's; empty if they do not, or if the framework does
@@ -90,7 +90,19 @@ class Peers {
   }
 
  private:
-  // "none" if there are no peers.
+  struct TemporaryFolder {
+    std::string path = std::filesystem::temp_directory_path() / "tarn-bench-XXXXXX";
+
+    TemporaryFolder() {
+      if (mkdtemp(path.data()) == nullptr) throw_error("mkdtemp");
+    }
+    ~TemporaryFolder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  };
+
+  // "none" if there never were peers. Throws std::runtime_error if they are gone.
   std::string ask(const std::string& request) {
     stop_blas_threads();
     kill(process_, SIGCONT);
@@ -99,7 +111,9 @@ class Peers {
     char answer[256];
     const bool is_answered = std::fgets(answer, sizeof answer, answers_) != nullptr;
     kill(process_, SIGSTOP);
+    if (!is_answered && has_answered_) throw std::runtime_error("peers.py ended early");
     if (!is_answered) return "none";
+    has_answered_ = true;
     answer[std::strcspn(answer, "\n")] = 0;
     return answer;
   }
@@ -111,6 +125,7 @@ class Peers {
   FILE* requests_ = nullptr;
   FILE* answers_ = nullptr;
   pid_t process_ = -1;
+  bool has_answered_ = false;
 };
 
 }  // namespace tarn::bench

@@ -248,6 +248,28 @@ TEST(Elementwise, casts_between_all_dtypes) {
   }
 }
 
+// There, errors of the logarithm count most.
+TEST(Elementwise, powers_near_the_largest_and_smallest) {
+  std::mt19937 random(9);
+  std::uniform_real_distribution<double> log_of_result(-126, 127), log_of_base(-2, 2);
+  std::vector<float> x(100'000), y(x.size()), out(x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = float(std::exp2(log_of_base(random)));
+    y[i] = float(log_of_result(random) / std::log2(x[i]));
+  }
+  x[0] = 0x1.65ec46p+0f;  // 1.95 ULP off
+  y[0] = -0x1.dbd9b2p+7f;
+  for (const KernelTable* table : cpu::runnable_kernels()) {
+    const int power = int(ElementwiseOp::power);
+    table->elementwise[power][int(Dtype::Val::float32)](out.data(), x.data(), y.data(), nullptr,
+                                                        x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      ASSERT_TRUE((is_right<float, float>(ElementwiseOp::power, x[i], y[i], out[i])))
+          << table->isa << ": " << x[i] << " to the power " << y[i] << " is " << out[i];
+    }
+  }
+}
+
 // A sweep of the floats, subnormals, infinities and NaNs among them, at a stride that is prime.
 TEST(Elementwise, transcendental_functions_over_all_floats) {
   constexpr uint32_t kStride = 4093;

@@ -46,7 +46,9 @@ class TestArray {
   TestArray(Dtype dtype, Layout layout, int64_t capacity)
       : dtype_(dtype),
         layout_(std::move(layout)),
-        bytes_(allocate(static_cast<size_t>((capacity + 1) * dtype.size()))) {}
+        bytes_(allocate(static_cast<size_t>((capacity + 1) * dtype.size()))) {
+    for_each_place([&](std::byte* place, int64_t) { std::fill_n(place, dtype_.size(), kUnset); });
+  }
 
   View view() {
     return {bytes_.get() + layout_.offset * dtype_.size(),
@@ -101,12 +103,13 @@ class TestArray {
     }
   };
   using Bytes = std::unique_ptr<std::byte[], Free>;
+  static constexpr std::byte kUnset{0xaa};
 
   // Of many bytes, only the pages that are touched take memory.
   static Bytes allocate(size_t n) {
     if (n < size_t{1} << 30) {
       Bytes bytes(new std::byte[n], Free{0});
-      std::fill_n(bytes.get(), n, std::byte{0xaa});
+      std::fill_n(bytes.get(), n, kUnset);
       return bytes;
     }
     void* const mapped = mmap(nullptr, n, PROT_READ | PROT_WRITE,

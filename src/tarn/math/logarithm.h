@@ -206,12 +206,12 @@ TARN_FN TwoPieces<T> log2_in_two(T x) {
       fma(s, T(0x1.715476p+1f), -product) + fma(s, T(0x1.4ae0cp-25f), s_low * T(0x1.715476p+1f));
   const T sum = e + product;
   const T rest = (e - sum) + product + (term + (term_low + product_low));
-  // Of 0 and infinity; NaN stays.
+  // The logarithms of 0 and infinity; NaN stays.
   const T high = select(magnitude < T(FloatFormat<T>::kInfinity), sum, magnitude);
   return {select(x == T(0), T(-FloatFormat<T>::kInfinity), high), rest};
 }
 
-// 2^(high + low). Requires: |low| is at most 2, or |high| above 200.
+// 2^(high + low). Requires: |low| is at most 2, or |high| above 200, or one of them NaN.
 template <class T>
 TARN_FN T exp2_of_two(TwoPieces<T> x) {
   const auto is_large = abs(x.high) > T(200);  // the result is 0 or infinity, x.low may be NaN
@@ -233,7 +233,7 @@ TARN_FN T pow(T x, T y) {
   using Format = FloatFormat<T>;
   const auto [high, low] = log2_in_two(x);
   const T product = high * y;
-  const T magnitude = exp2_of_two<T>({product, fma(high, y, -product) + low * y});
+  const T magnitude = exp2_of_two<T>({product, fma(low, y, fma(high, y, -product))});
   const T half = y * T(0.5f);
   const auto is_integer = trunc(y) == y;
   const auto is_odd = is_integer & (trunc(half) != half);

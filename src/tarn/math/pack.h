@@ -226,8 +226,9 @@ template <class E>
 TARN_FN Pack<E> copysign(Pack<E> magnitude, Pack<E> sign) {
   return hn::CopySign(magnitude.v, sign.v);
 }
+
 #if HWY_TARGET <= HWY_AVX3
-// As approx::scale, in one instruction.
+// approx::scale, by an instruction of its own: it, too, rounds once.
 TARN_FN Pack<float> scale(Pack<float> p, Pack<int32_t> n) {
   return hn::Vec<hn::ScalableTag<float>>{_mm512_scalef_ps(p.v.raw, _mm512_cvtepi32_ps(n.v.raw))};
 }

@@ -43,7 +43,7 @@ struct SortKernels {
 };
 
 template <class K>
-inline constexpr int kKeyWidth = std::countr_zero(sizeof(K)) - 1;
+requires(sizeof(K) > 1) inline constexpr int kKeyWidth = std::countr_zero(sizeof(K)) - 1;
 
 // Those of the instruction set that kernels() has chosen.
 const SortKernels& sort_kernels();

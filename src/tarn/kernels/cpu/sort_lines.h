@@ -73,7 +73,7 @@ class Lines {
   const int64_t n_;
 };
 
-// Below this the set-up of a vectorized sort takes longer than all of another.
+// Up to this many, the set-up of a vectorized sort takes longer than all of another.
 inline constexpr int64_t kShortSort = 8;
 
 template <class Item>
@@ -87,7 +87,8 @@ void sort_items(Item* items, int64_t n) {
 
 // Of 256 different keys it is faster to count them, if they are many.
 inline void sort_items(int8_t* keys, int64_t n) {
-  if (n <= 32) return std::sort(keys, keys + n);
+  constexpr int64_t kFew = 32;
+  if (n <= kFew) return std::sort(keys, keys + n);
   // Four counts of each key, because neighbours are often equal.
   int64_t counts[4][256] = {};
   for (int64_t i = 0; i < n; ++i) ++counts[i % 4][uint8_t(keys[i] ^ INT8_MIN)];

@@ -92,10 +92,11 @@ struct VqsortTraits<hwy::uint128_t> {
 };
 
 // What hwy::Sorter calls, inside of Highway 1.0, once it has random bytes from the kernel; to get
-// them takes as long as sorting 256 keys. A known seed makes no order of keys slow: recursion that
-// gets too deep ends in a heapsort.
+// them takes as long as sorting 256 keys. A known seed makes no order of keys quadratic: recursion
+// that gets too deep ends in a heapsort.
 template <class K>
 void sort_keys(void* keys, size_t n) {
+  static_assert(HWY_MAJOR == 1 && HWY_MINOR == 0);
   using Traits = typename VqsortTraits<K>::Type;
   using Lane = typename Traits::LaneType;
   const hn::SortTag<Lane> d;
@@ -104,6 +105,7 @@ void sort_keys(void* keys, size_t n) {
   Lane* const first = static_cast<Lane*>(keys);
   const size_t n_lanes = n * kLanesPerKey;
   vqsort::Generator generator(7);
+  for (int i = 0; i < 8; ++i) generator();  // what comes first is small
   vqsort::Recurse(d, Traits(), first, first + n_lanes, n_lanes, buffer, generator,
                   2 * hwy::CeilLog2(n_lanes) + 4);
 }
