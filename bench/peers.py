@@ -97,7 +97,12 @@ both("cumsum_columns", lambda a: a.cumsum(0))
 row("sort", np.sort, lambda a: torch.sort(a))
 row("sort_integers", np.sort, lambda a: torch.sort(a))
 row("sort_rows", np.sort, lambda a: torch.sort(a))
-row("argsort", np.argsort, lambda a: torch.argsort(a), compared=lambda order, a: chosen(a[None], order[0][None]))
+row(
+    "argsort",
+    np.argsort,
+    lambda a: torch.argsort(a),
+    compared=lambda order, a: chosen(a[None], order[0][None]),
+)
 row("topk_rows", None, lambda a: torch.topk(a, 32), compared=in_order)
 both("take_elements", lambda a, i: a[i], indices=True)
 both("take_rows", lambda a, i: a[i], indices=True)
