@@ -308,7 +308,7 @@ def main():
         try:
             answer = requests[request](*arguments)
         except Exception as error:
-            answer = " ".join(f"{type(error).__name__}: {error}".split())
+            answer = " ".join(f"{type(error).__name__}: {error}".split())[:200]  # as peers.h reads
         print(answer, flush=True)
 
 

@@ -1,4 +1,4 @@
-// Inputs of benchmarks: random, never zeros, the same in every run.
+// Inputs of benchmarks: random, never zeros, the same in every run of the same rows.
 #pragma once
 
 #include <random>

@@ -47,6 +47,7 @@ class TestArray {
       : dtype_(dtype),
         layout_(std::move(layout)),
         bytes_(allocate(static_cast<size_t>((capacity + 1) * dtype.size()))) {
+    if (bytes_.get_deleter().n_mapped == 0) return;
     for_each_place([&](std::byte* place, int64_t) { std::fill_n(place, dtype_.size(), kUnset); });
   }
 
@@ -105,7 +106,7 @@ class TestArray {
   using Bytes = std::unique_ptr<std::byte[], Free>;
   static constexpr std::byte kUnset{0xaa};
 
-  // Of many bytes, only the pages that are touched take memory.
+  // Few bytes are all kUnset; of many, only the pages that are touched take memory.
   static Bytes allocate(size_t n) {
     if (n < size_t{1} << 30) {
       Bytes bytes(new std::byte[n], Free{0});
