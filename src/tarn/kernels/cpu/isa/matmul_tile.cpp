@@ -65,6 +65,7 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
       __builtin_prefetch(t.sums + r * t.sums_row + v * kLanes<T>, 1);  // for the end
     });
   });
+#pragma GCC unroll 4
   for (int64_t p = 0; p < t.depth; ++p, a += t.a_col, b += t.b_row) {
     hn::Vec<hn::ScalableTag<T>> row[kV];
     unrolled<kV>([&](auto v) TARN_LAMBDA {
@@ -89,16 +90,21 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
       });
     });
   }
+  const bool full = n_last == kLanes<T>;
+  T* to_row = t.sums;
+  const int64_t sums_row = t.sums_row;
+  const bool add = t.add;
   unrolled<kR>([&](auto r) TARN_LAMBDA {
     unrolled<kV>([&](auto v) TARN_LAMBDA {
-      T* const to = t.sums + r * t.sums_row + v * kLanes<T>;
-      if (v + 1 == kV) {
-        const auto sum = t.add ? hn::Add(sums[r][v], hn::MaskedLoad(last, d, to)) : sums[r][v];
+      T* const to = to_row + v * kLanes<T>;
+      if (v + 1 == kV && !full) {
+        const auto sum = add ? hn::Add(sums[r][v], hn::MaskedLoad(last, d, to)) : sums[r][v];
         hn::BlendedStore(sum, last, d, to);
       } else {
-        hn::StoreU(t.add ? hn::Add(sums[r][v], hn::LoadU(d, to)) : sums[r][v], d, to);
+        hn::StoreU(add ? hn::Add(sums[r][v], hn::LoadU(d, to)) : sums[r][v], d, to);
       }
     });
+    to_row += sums_row;
   });
 }
 
@@ -224,7 +230,7 @@ void store_rows(const MatmulTile& t, const ComputeOf<E>* sums, int64_t stride) {
 
 // With so few rows packing takes longer than it saves, and so it does if all of a and b, this many
 // elements, stays in the first-level cache.
-constexpr int64_t kMaxRowsInPlace = 32;
+constexpr int64_t kMaxRowsInPlace = HWY_MAX_BYTES == 64 ? 32 : 4;
 constexpr int64_t kMaxInPlace = 4096;
 
 template <class T>

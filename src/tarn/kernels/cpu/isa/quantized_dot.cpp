@@ -4,6 +4,7 @@
 // each other, of one group. One shift then brings the next code of all lanes into place, so that a
 // code costs no more than the shift, the conversion and the product. x is put into that order
 // beforehand. Scales are applied to the sums of a step, biases to the sums of the groups of x.
+#include <bit>
 #include <cmath>
 
 #include "tarn/kernels/cpu/isa/quantized_codes.h"
@@ -15,10 +16,10 @@ namespace {
 using cpu::kDotDepth;
 using cpu::QuantizedDot;
 
-// Rows of codes and of x that are multiplied at once: the sums of two rows by four, twice, are half
-// of AVX-512's registers.
+// Rows of codes and of x that are multiplied at once: the sums of two by four are half of AVX2's
+// registers. With AVX-512 those of all steps have room, too.
 constexpr int kRows = 2;
-constexpr int kXRows = HWY_MAX_BYTES == 64 ? 4 : 2;
+constexpr int kXRows = 4;
 
 constexpr int64_t kMinGroup = 16;
 constexpr int64_t kMaxGroups = kDotDepth / kMinGroup;
@@ -93,7 +94,9 @@ TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
     if constexpr (kKind == CodeKind::float4 || (HWY_TARGET <= HWY_AVX3 && kBits <= 4)) {
       return looked_up<kKind>(shifted);
     }
-    return values_of_codes<kKind>(hn::And(shifted, hn::Set(Words(), (1 << kBits) - 1)));
+    constexpr bool is_alone = kBits * (kJ + 1) == 32;
+    const auto mask = hn::Set(Words(), (1 << kBits) - 1);
+    return values_of_codes<kKind>(is_alone ? shifted : hn::And(shifted, mask));
   }
 }
 
@@ -101,7 +104,8 @@ TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
 class LaneScales {
  public:
   LaneScales(int64_t step, int64_t per_lane, int64_t group_size)
-      : groups_per_step_(step / group_size), steps_per_group_(group_size / step) {
+      : groups_per_step_(step / group_size),
+        log2_steps_per_group_(std::countr_zero(uint64_t(std::max<int64_t>(1, group_size / step)))) {
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       indices_[lane] = int32_t(lane * per_lane / group_size);
     }
@@ -109,13 +113,14 @@ class LaneScales {
 
   TARN_FN hn::Vec<Floats> operator()(const float* scales, int64_t step) const {
     const Floats d;
-    if (steps_per_group_ > 1) return hn::Set(d, scales[step / steps_per_group_]);
+    if (log2_steps_per_group_ > 0) return hn::Set(d, scales[step >> log2_steps_per_group_]);
     return hn::TableLookupLanes(hn::LoadU(d, scales + step * groups_per_step_),
                                 hn::SetTableIndices(d, indices_));
   }
 
  private:
-  int64_t groups_per_step_, steps_per_group_;
+  int64_t groups_per_step_;
+  int log2_steps_per_group_;
   alignas(64) int32_t indices_[kLanes];
 };
 
@@ -169,6 +174,8 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
     hn::Vec<Words> lanes[kR];
     if (begin + Order::kReadBytes <= row_bytes) {
       unrolled<kR>([&](auto r) TARN_LAMBDA {
+        // Rows are too short for the processor to see where it goes on.
+        __builtin_prefetch(codes + (r + kR) * dot.codes_row + begin);
         lanes[r] = load_step<kKind>(codes + r * dot.codes_row + begin);
       });
     } else {
