@@ -184,7 +184,7 @@ ToolRun run_stats(const std::vector<std::filesystem::path>& files) {
   }
   close(ends[1]);
   FILE* const output = fdopen(ends[0], "r");
-  const auto json = nlohmann::json::parse(output);
+  const auto json = nlohmann::json::parse(output, nullptr, /*allow_exceptions=*/false);
   std::fclose(output);
   int status = 0;
   rusage usage{};

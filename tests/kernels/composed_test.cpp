@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "tarn/ops/functions/creation.h"
+#include "tarn/ops/functions/diagonals.h"
 #include "tarn/ops/functions/linalg.h"
 #include "tarn/ops/functions/random.h"
 #include "tarn/ops/functions/reduce.h"
@@ -134,6 +135,8 @@ TEST(Mistakes, are_told_under_the_name_that_was_called) {
   EXPECT_EQ(name_in([&] { linalg::eigvalsh(a); }), "[eigvalsh]");
   EXPECT_EQ(name_in([&] { linalg::eigh(a); }), "[eigh]");
   EXPECT_EQ(name_in([&] { random::permutation(-1); }), "[permutation]");
+  EXPECT_EQ(name_in([&] { trace(a, 0, 0, 2); }), "[trace]");
+  EXPECT_EQ(name_in([&] { trace(a, 0, 1, 1, float32); }), "[trace]");
 }
 
 }  // namespace

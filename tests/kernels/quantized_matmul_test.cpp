@@ -312,15 +312,21 @@ TEST(Qqmm, mistakes) {
   const array scales = zeros({4, 4}, uint8);
   EXPECT_NO_THROW(qqmm(x, w));
   EXPECT_NO_THROW(qqmm(x, codes, scales));
-  EXPECT_THROW(qqmm(x, codes), std::invalid_argument);
-  EXPECT_THROW(qqmm(x, w, scales), std::invalid_argument);
-  EXPECT_THROW(qqmm(x, w, {}, {}, {}, "affine"), std::invalid_argument);
-  EXPECT_THROW(qqmm(zeros({2, 3, 64}), w), std::invalid_argument);
-  EXPECT_THROW(qqmm(zeros({3, 24}), zeros({4, 24})), std::invalid_argument);
-  EXPECT_THROW(qqmm(zeros({3, 32}), w), std::invalid_argument);
-  EXPECT_THROW(qqmm(zeros({3, 64}, int32), w), std::invalid_argument);
-  EXPECT_THROW(qqmm(x, w, {}, {}, {}, "nvfp4", array(1.0f)), std::invalid_argument);
-  EXPECT_THROW(qqmm(x, w, {}, {}, {}, "mxfp8", array(1.0f), array(1.0f)), std::invalid_argument);
+  // Whatever is composed of others reports under its own name.
+  const auto refuses = testing::ThrowsMessage<std::invalid_argument>(testing::StartsWith("[qqmm]"));
+  EXPECT_THAT([&] { qqmm(x, codes); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, w, scales); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, w, {}, {}, {}, "affine"); }, refuses);
+  EXPECT_THAT([&] { qqmm(zeros({2, 3, 64}), w); }, refuses);
+  EXPECT_THAT([&] { qqmm(zeros({3, 24}), zeros({4, 24})); }, refuses);
+  EXPECT_THAT([&] { qqmm(zeros({3, 32}), w); }, refuses);
+  EXPECT_THAT([&] { qqmm(zeros({3, 32}), codes, scales); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, codes, zeros({4, 5}, uint8)); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, zeros({4, 72})); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, zeros({4, 64}, int32)); }, refuses);
+  EXPECT_THAT([&] { qqmm(zeros({3, 64}, int32), w); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, w, {}, {}, {}, "nvfp4", array(1.0f)); }, refuses);
+  EXPECT_THAT([&] { qqmm(x, w, {}, {}, {}, "mxfp8", array(1.0f), array(1.0f)); }, refuses);
 }
 
 }  // namespace

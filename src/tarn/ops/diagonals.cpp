@@ -49,10 +49,12 @@ array diag(const array& a, int k, StreamOrDevice s) {
 }
 
 array trace(const array& a, int offset, int axis1, int axis2, Dtype dtype, StreamOrDevice s) {
+  normalize_axes<std::out_of_range>({axis1, axis2}, int(a.ndim()), "trace");
   array elements = astype(diagonal(a, offset, axis1, axis2, s), dtype, s);
   return astype(sum(elements, -1, false, s), dtype, s);
 }
 array trace(const array& a, int offset, int axis1, int axis2, StreamOrDevice s) {
+  normalize_axes<std::out_of_range>({axis1, axis2}, int(a.ndim()), "trace");
   return sum(diagonal(a, offset, axis1, axis2, s), -1, false, s);
 }
 array trace(const array& a, StreamOrDevice s) { return trace(a, 0, 0, 1, s); }

@@ -140,9 +140,13 @@ BothQuantized quantize_both(const array& x, const array& w, const std::optional<
                             const std::optional<array>& global_scale_w, const char* op,
                             StreamOrDevice s) {
   check(!is_affine(format), op, "mode affine quantizes one side only.");
-  check(issubdtype(x.dtype(), floating), op, "is defined for floating dtypes, got {}.", x.dtype());
-  check(x.ndim() >= 2 && x.shape(-1) % format.group_size == 0, op,
-        "wants matrices and whole groups of {}, got shape {}.", format.group_size, x.shape());
+  const auto check_numbers = [&](const array& a) {
+    check(issubdtype(a.dtype(), floating), op, "is defined for floating dtypes, got {}.",
+          a.dtype());
+    check(a.ndim() >= 2 && a.shape(-1) % format.group_size == 0, op,
+          "wants matrices and whole groups of {}, got shape {}.", format.group_size, a.shape());
+  };
+  check_numbers(x);
   check(global_scale_x.has_value() == global_scale_w.has_value(), op,
         "wants both global scales or neither.");
   check_global_scale(global_scale_x, format, op);
@@ -150,6 +154,11 @@ BothQuantized quantize_both(const array& x, const array& w, const std::optional<
   const bool is_packed = w.dtype() == uint32;
   check(is_packed == w_scales.has_value(), op,
         "wants scales with codes as w, and only then; w is {}.", w.dtype());
+  if (!is_packed) check_numbers(w);
+  const ShapeElem depth =
+      is_packed ? n_numbers(checked(w, *w_scales, std::nullopt, format, op, s), op) : w.shape(-1);
+  check(x.shape(-1) == depth, op, "multiplies rows, but those of shape {} have not {} numbers.",
+        x.shape(), depth);
   const std::string mode = row_of(format.mode).name;
   const auto quantized = [&](const array& a, const std::optional<array>& global_scale) {
     return quantize(a, std::nullopt, std::nullopt, mode, global_scale, s);

@@ -23,7 +23,7 @@ class FlatRun {
         continued_(dense_inputs(work)),
         plan_(plan_tiles(work.program, work.inputs, work.outputs, all_inputs(work) & ~continued_,
                          work.stream)),
-        tile_(tile_elements(size_t(plan_.n_slots) * plan_.slot_item_size)) {}
+        tile_(tile_elements(plan_, dense_bytes())) {}
 
   void run() const {
     parallel_ranges(work_.size, tile_ * kTilesPerRange,
@@ -41,6 +41,13 @@ class FlatRun {
     return bits;
   }
 
+  int64_t dense_bytes() const {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < work_.inputs.size(); ++i) {
+      if (work_.inputs[i].form == Form::dense) bytes += input_item_size(i);
+    }
+    return bytes;
+  }
   int input_item_size(size_t i) const { return size_of_dtype(work_.program.input_dtype(int(i))); }
   int output_item_size(size_t i) const {
     return size_of_dtype(work_.program.dtype_of_value(work_.program.output(int(i))));

@@ -95,12 +95,13 @@ class RowRun {
 
   // Blocks are rows_per_block_ rows along the panel axis by columns_ elements of each.
   void cut() {
-    size_t bytes = size_t(plan_.n_slots) * plan_.slot_item_size;
+    int64_t in_place = 0, panels = 0;
     for (size_t i = 0; i < work_.inputs.size(); ++i) {
-      if (access_[i] == Access::panel) bytes += rows_per_block_ * input_item_size(i);
+      if (access_[i] == Access::in_place) in_place += input_item_size(i);
+      if (access_[i] == Access::panel) panels += rows_per_block_ * input_item_size(i);
     }
     const int64_t row = work_.shape[inner_];
-    const int64_t largest = tile_elements(bytes);
+    const int64_t largest = tile_elements(plan_, in_place, panels);
     const int64_t pieces = (row + largest - 1) / largest;
     columns_ = std::min(row, ((row + pieces - 1) / pieces + 63) / 64 * 64);
     n_pieces_ = (row + columns_ - 1) / columns_;

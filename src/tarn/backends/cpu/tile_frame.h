@@ -2,30 +2,35 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 
 #include "tarn/backends/cpu/tile_plan.h"
 
 namespace tarn::cpu {
 
-// Elements that a thread works on at once are to stay in the first-level cache, or close to it: all
-// slots together take kTileBudget bytes, unless that would make tiles too short to pay for the
-// calls of their kernels.
-inline constexpr size_t kTileBudget = 64 << 10;
+// What a thread works on at once is to stay in the first-level cache: the slots, and the inputs
+// that are read in place twice, since those of the next tile are fetched while the outputs of this
+// one leave. Unless that would make tiles too short to pay for the calls of their kernels.
+inline constexpr int64_t kTileBudget = 32 << 10;
 inline constexpr int64_t kLargestTile = 2048;
 inline constexpr int64_t kSmallestTile = 64;
 
-// `bytes` of scratch memory for each element of a tile, 0 if there is none.
-inline int64_t tile_elements(size_t bytes) {
-  if (bytes == 0) return kLargestTile;
-  const int64_t fitting = int64_t(kTileBudget / bytes) / kSmallestTile * kSmallestTile;
-  return std::clamp(fitting, kSmallestTile, kLargestTile);
+// For each element of a tile there are `in_place` bytes of inputs that are read where they are, and
+// `panels` bytes of inputs that are transposed, which stay near that cache. A power of two, so that
+// tiles do not straddle pages.
+inline int64_t tile_elements(const TilePlan& plan, int64_t in_place, int64_t panels = 0) {
+  const int64_t slots = int64_t{plan.n_slots} * plan.slot_item_size;
+  if (slots + panels == 0) return kLargestTile;
+  const int64_t fitting = std::min(kTileBudget / std::max<int64_t>(1, slots + 2 * in_place),
+                                   2 * kTileBudget / (slots + panels));
+  return std::clamp(int64_t(std::bit_floor(uint64_t(fitting))), kSmallestTile, kLargestTile);
 }
 
 // Enough for the smallest tile of the largest program: a slot for every value, and an aligned panel
 // of a cache line per element for every input.
 struct TileScratch {
-  static constexpr size_t kBytes = 2 * kTileBudget;
+  static constexpr size_t kBytes = 4 * kTileBudget;
   static_assert(kBytes >=
                 kSmallestTile * (8 * kMaxTileValues + 64 * kMaxTileInputs) + 8 * kMaxTileInputs);
 

@@ -65,6 +65,7 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
       __builtin_prefetch(t.sums + r * t.sums_row + v * kLanes<T>, 1);  // for the end
     });
   });
+// Of the instructions of one step every fifth would be the loop's own.
 #pragma GCC unroll 4
   for (int64_t p = 0; p < t.depth; ++p, a += t.a_col, b += t.b_row) {
     hn::Vec<hn::ScalableTag<T>> row[kV];
@@ -90,14 +91,15 @@ void multiply_panel(const Block<T>& t, int64_t n_last) {
       });
     });
   }
-  const bool full = n_last == kLanes<T>;
+  // Copies: as far as the compiler can tell, storing sums changes the block.
   T* to_row = t.sums;
   const int64_t sums_row = t.sums_row;
   const bool add = t.add;
+  const bool is_whole = n_last == kLanes<T>;  // AVX2 takes long to store part of a vector
   unrolled<kR>([&](auto r) TARN_LAMBDA {
     unrolled<kV>([&](auto v) TARN_LAMBDA {
       T* const to = to_row + v * kLanes<T>;
-      if (v + 1 == kV && !full) {
+      if (v + 1 == kV && !is_whole) {
         const auto sum = add ? hn::Add(sums[r][v], hn::MaskedLoad(last, d, to)) : sums[r][v];
         hn::BlendedStore(sum, last, d, to);
       } else {
@@ -228,9 +230,10 @@ void store_rows(const MatmulTile& t, const ComputeOf<E>* sums, int64_t stride) {
   }
 }
 
-// With so few rows packing takes longer than it saves, and so it does if all of a and b, this many
-// elements, stays in the first-level cache.
-constexpr int64_t kMaxRowsInPlace = HWY_MAX_BYTES == 64 ? 32 : 4;
+// With so few rows packing takes longer than it saves: b is read anew for every kRows of them, and
+// its rows push each other out of the caches. So it does if all of a and b, this many elements,
+// stays in the first-level cache.
+constexpr int64_t kMaxRowsInPlace = HWY_MAX_BYTES == 64 ? 32 : kRows;
 constexpr int64_t kMaxInPlace = 4096;
 
 template <class T>
