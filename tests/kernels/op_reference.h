@@ -273,8 +273,8 @@ __int128 integer_reference(ElementwiseOp op, __int128 x, __int128 y) {
       const __int128 count = y;
       T square = T(x);
       for (__int128 left = count; left != 0; left /= 2) {
-        if (left % 2 != 0) power = T(static_cast<__int128>(power) * square);
-        square = T(static_cast<__int128>(square) * square);
+        if (left % 2 != 0) power = T(static_cast<unsigned __int128>(power) * square);
+        square = T(static_cast<unsigned __int128>(square) * square);
       }
       return power;
     }
