@@ -25,6 +25,13 @@ constexpr unsigned kChildLimitSeconds = 60;
 #else
 #define SKIP_WITHOUT_THREADS_IN_CHILDREN() static_cast<void>(0)
 #endif
+// For forks while another thread allocates.
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_WITH_A_LOCKED_ALLOCATOR() \
+  GTEST_SKIP() << "AddressSanitizer's own allocator may stay locked in the child (GCC 12)"
+#else
+#define SKIP_WITH_A_LOCKED_ALLOCATOR() static_cast<void>(0)
+#endif
 
 // Runs `body` in a child of fork(). Returns whether it returned true in time.
 template <class Body>
@@ -127,9 +134,7 @@ TEST(Contract, contract_p18_a_waiter_in_the_child_of_an_event_throws_at_once) {
 // The fork may fall into any moment of an evaluation that another thread plans, runs or publishes.
 TEST(Contract, contract_p18_forks_at_any_moment_of_another_threads_evals) {
   SKIP_WITHOUT_THREADS_IN_CHILDREN();
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "AddressSanitizer's own allocator may stay locked in the child (GCC 12)";
-#endif
+  SKIP_WITH_A_LOCKED_ALLOCATOR();
   Stream s = cpu_stream();
   array base = fill(1, s);
   eval(base);
@@ -156,6 +161,7 @@ TEST(Contract, contract_p18_forks_at_any_moment_of_another_threads_evals) {
 // Nodes that the parent's thread was planning must not look claimed for ever in the child.
 TEST(Contract, contract_p18_a_fork_while_another_thread_plans_a_shared_graph) {
   SKIP_WITHOUT_THREADS_IN_CHILDREN();
+  SKIP_WITH_A_LOCKED_ALLOCATOR();
   Stream s = cpu_stream();
   array x = full({4}, 1.0f, s);
   for (int i = 0; i < 20; ++i) {
