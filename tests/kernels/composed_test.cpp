@@ -136,6 +136,7 @@ TEST(Mistakes, are_told_under_the_name_that_was_called) {
   EXPECT_EQ(name_in([&] { linalg::eigh(a); }), "[eigh]");
   EXPECT_EQ(name_in([&] { random::permutation(-1); }), "[permutation]");
   EXPECT_EQ(name_in([&] { trace(a, 0, 0, 2); }), "[trace]");
+  EXPECT_EQ(name_in([&] { trace(zeros({3})); }), "[trace]");
   EXPECT_EQ(name_in([&] { trace(a, 0, 1, 1, float32); }), "[trace]");
 }
 

@@ -77,6 +77,7 @@ TEST(Trace, is_the_sum_of_a_diagonal) {
   EXPECT_EQ(trace(astype(full({2, 2}, 100), uint8), 0, 0, 1, uint32).item<uint32_t>(), 200u);
   EXPECT_EQ(trace(zeros({0, 3})).item<float>(), 0);
   EXPECT_THROW(trace(a, 0, 0, 3), std::out_of_range);
+  EXPECT_THROW(trace(zeros({3})), std::invalid_argument);
 }
 
 }  // namespace

@@ -40,6 +40,11 @@ array place_on_diagonal(const array& values, int k, StreamOrDevice s) {
   return where(on_diagonal, expand_dims(padded, k >= 0 ? 1 : 0, s), array(0, values.dtype()), s);
 }
 
+void check_axes_of_trace(const array& a, int axis1, int axis2) {
+  check(a.ndim() >= 2, "trace", "wants at least two axes, got shape {}.", a.shape());
+  normalize_axes<std::out_of_range>({axis1, axis2}, int(a.ndim()), "trace");
+}
+
 }  // namespace
 
 array diag(const array& a, int k, StreamOrDevice s) {
@@ -49,12 +54,12 @@ array diag(const array& a, int k, StreamOrDevice s) {
 }
 
 array trace(const array& a, int offset, int axis1, int axis2, Dtype dtype, StreamOrDevice s) {
-  normalize_axes<std::out_of_range>({axis1, axis2}, int(a.ndim()), "trace");
+  check_axes_of_trace(a, axis1, axis2);
   array elements = astype(diagonal(a, offset, axis1, axis2, s), dtype, s);
   return astype(sum(elements, -1, false, s), dtype, s);
 }
 array trace(const array& a, int offset, int axis1, int axis2, StreamOrDevice s) {
-  normalize_axes<std::out_of_range>({axis1, axis2}, int(a.ndim()), "trace");
+  check_axes_of_trace(a, axis1, axis2);
   return sum(diagonal(a, offset, axis1, axis2, s), -1, false, s);
 }
 array trace(const array& a, StreamOrDevice s) { return trace(a, 0, 0, 1, s); }

@@ -48,6 +48,7 @@ class FlatRun {
     }
     return bytes;
   }
+
   int input_item_size(size_t i) const { return size_of_dtype(work_.program.input_dtype(int(i))); }
   int output_item_size(size_t i) const {
     return size_of_dtype(work_.program.dtype_of_value(work_.program.output(int(i))));
