@@ -230,16 +230,18 @@ void store_rows(const MatmulTile& t, const ComputeOf<E>* sums, int64_t stride) {
   }
 }
 
-// With so few rows packing takes longer than it saves: b is read anew for every kRows of them, and
-// its rows push each other out of the caches. So it does if all of a and b, this many elements,
-// stays in the first-level cache.
-constexpr int64_t kMaxRowsInPlace = HWY_MAX_BYTES == 64 ? 32 : kRows;
+// With so few rows packing takes longer than it saves, and so it does if all of a and b, this many
+// elements, stays in the first-level cache. AVX2 has registers for half as many rows at once, and
+// reads b twice as often: one that is larger than this many elements does not stay near.
+constexpr int64_t kMaxRowsInPlace = HWY_MAX_BYTES == 64 ? 32 : 16;
+constexpr int64_t kMaxNear = HWY_MAX_BYTES == 64 ? INT64_MAX : 256 << 10;
 constexpr int64_t kMaxInPlace = 4096;
 
 template <class T>
 bool multiplied_in_place(const MatmulTile& t) {
   if (t.b_col != 1) return false;
-  if (t.m > kMaxRowsInPlace && t.m * t.k + t.k * t.n > kMaxInPlace) return false;
+  const int64_t max_rows = t.b_row * t.k <= kMaxNear ? kMaxRowsInPlace : kRows;
+  if (t.m > max_rows && t.m * t.k + t.k * t.n > kMaxInPlace) return false;
   constexpr int64_t kSize = sizeof(T);
   Block<T> block{static_cast<const char*>(t.a),
                  t.a_row * kSize,
