@@ -1,7 +1,6 @@
 # Everything is a Debian package (tools/install_dependencies); nothing is downloaded here.
 find_package(Threads REQUIRED)
 find_package(hwy 1.0.3 REQUIRED)
-find_package(TBB REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(dnnl 2.6 REQUIRED)

@@ -55,7 +55,7 @@ TEST(CommandLine, help_and_version) {
   }
   const Ended version = run_tool({"--version"});
   EXPECT_EQ(version.status, 0);
-  for (const char* part : {"tarn ", "instruction set: ", "threads: ", "libraries:", "oneTBB "}) {
+  for (const char* part : {"tarn ", "instruction set: ", "threads: ", "libraries:", "oneDNN "}) {
     EXPECT_THAT(version.out, HasSubstr(part));
   }
 }

@@ -1,7 +1,6 @@
 #include "tarn/io/chunks.h"
 
 #include <gtest/gtest.h>
-#include <tbb/global_control.h>
 
 #include <atomic>
 #include <latch>
@@ -10,6 +9,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tarn/base/parallelism.h"
 
 namespace tarn::io {
 namespace {
@@ -58,8 +59,7 @@ TEST(RunChunks, reports_the_lowest_failure_whatever_the_timing) {
 }
 
 TEST(RunChunks, ends_only_when_all_chunks_have_ended) {
-  if (tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism) < 2)
-    GTEST_SKIP() << "needs two threads";
+  if (max_parallelism() < 2) GTEST_SKIP() << "needs two threads";
   for (const size_t failing : {0, 1}) {
     std::latch both_inside(2);
     std::atomic<bool> has_failed{false};

@@ -288,7 +288,7 @@ struct ModelSync {
 
   // One look: looking again without doing anything else would only add equal executions.
   template <class Predicate>
-  static bool spin(Predicate done) {
+  static bool spin(Predicate done, int /*n_spins*/ = 1) {
     return done();
   }
 };

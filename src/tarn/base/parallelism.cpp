@@ -1,9 +1,12 @@
 #include "tarn/base/parallelism.h"
 
-#include <tbb/global_control.h>
+#include <pthread.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <new>
+#include <thread>
 
 #include "tarn/base/settings.h"
 
@@ -11,29 +14,31 @@ namespace tarn {
 
 namespace {
 
-using tbb::global_control;
+int n_processors() noexcept {
+  cpu_set_t allowed;
+  const int n = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+                    ? CPU_COUNT(&allowed)
+                    : static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(n, 1);
+}
 
-// oneTBB sets itself up when it is first used. When that fails, for want of memory, all its later
-// callers wait for ever for the one that gave up: so it is asked once, and left alone if it failed.
-int ask_scheduler(int wanted) noexcept {
-  try {
-    if (wanted > 0) {
-      // Never destroyed: the scheduler would forget the limit.
-      alignas(global_control) static std::byte limit[sizeof(global_control)];
-      new (limit) global_control(global_control::max_allowed_parallelism, size_t(wanted));
-    }
-    return static_cast<int>(global_control::active_value(global_control::max_allowed_parallelism));
-  } catch (...) {
-    return 1;
-  }
+// Never destroyed: its threads sleep in it while the process exits.
+alignas(ThreadTeam) std::byte team[sizeof(ThreadTeam)];
+
+// When the library is loaded, so that the child of a fork never finds it half made.
+[[gnu::constructor]] void make_team() {
+  new (team) ThreadTeam;
+  pthread_atfork([] { thread_team().fork_mutex().lock(); },
+                 [] { thread_team().fork_mutex().unlock(); }, [] { new (team) ThreadTeam; });
 }
 
 }  // namespace
 
 int max_parallelism() {
-  const int wanted = settings().num_threads;
-  static const int n = ask_scheduler(wanted);
+  static const int n = settings().num_threads > 0 ? settings().num_threads : n_processors();
   return n;
 }
+
+ThreadTeam& thread_team() noexcept { return *std::launder(reinterpret_cast<ThreadTeam*>(team)); }
 
 }  // namespace tarn

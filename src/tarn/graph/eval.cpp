@@ -9,6 +9,7 @@
 #include "tarn/graph/planner.h"
 #include "tarn/graph/primitive.h"
 #include "tarn/runtime/record_failure.h"
+#include "tarn/runtime/running_queue.h"
 #include "tarn/runtime/runtime.h"
 
 namespace tarn {

@@ -1,24 +1,12 @@
 #include "tarn/io/chunks.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "tarn/base/parallelism.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define TARN_IO_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TARN_IO_THREAD_SANITIZER 1
-#endif
-#endif
 
 namespace tarn::io {
 
@@ -64,33 +52,15 @@ class ChunkRun {
   std::exception_ptr exception_;
 };
 
-void work_on_threads(ChunkRun& chunks, size_t n_threads) {
-#ifdef TARN_IO_THREAD_SANITIZER
-  // The library of oneTBB is not instrumented: what orders its tasks would not be seen.
-  std::vector<std::jthread> threads;
-  for (size_t t = 1; t < n_threads; ++t) threads.emplace_back([&] { chunks.work(); });
-  chunks.work();
-#else
-  try {
-    tbb::parallel_for(
-        size_t{0}, n_threads, [&](size_t) { chunks.work(); }, tbb::simple_partitioner());
-  } catch (const std::exception&) {
-    // No memory for a task, or no thread. The tasks that were made have ended; the caller does what
-    // they left.
-  }
-#endif
-}
-
 }  // namespace
 
 void run_chunks(size_t n_chunks, bool parallel, const std::function<void(size_t)>& run) {
   ChunkRun chunks(n_chunks, run);
   const size_t n_threads =
       parallel ? std::min(n_chunks, static_cast<size_t>(max_parallelism())) : 1;
-  // One task a thread and a shared counter rather than a task a chunk: the file is then read front
-  // to back, as the kernel's read-ahead expects. Whoever comes late finds nothing to do.
-  if (n_threads > 1) work_on_threads(chunks, n_threads);
-  chunks.work();
+  // A shared counter rather than a share for each thread: the file is then read front to back, as
+  // the kernel's read-ahead expects.
+  thread_team().run(static_cast<int>(n_threads), [&](int) noexcept { chunks.work(); });
   chunks.rethrow_first();
 }
 

@@ -8,10 +8,25 @@
 #include <utility>
 
 #include "tarn/base/failure.h"
-#include "tarn/runtime/sync.h"
+#include "tarn/base/sync.h"
 #include "tarn/runtime/thread_owner.h"
 
 namespace tarn {
+
+// Where threads sleep for, and callbacks are attached to, the outcomes that hash to it. One lock
+// serves many outcomes, so that an outcome costs two words and waiting allocates nothing.
+template <class Sync>
+struct WaitBucket {
+  typename Sync::mutex mutex;
+  typename Sync::condition_variable settled;
+};
+
+// The bucket of an address. Specialised for each policy; buckets outlive all outcomes.
+template <class Sync>
+WaitBucket<Sync>& wait_bucket(const void* outcome) noexcept;
+
+template <>
+WaitBucket<StdSync>& wait_bucket<StdSync>(const void* outcome) noexcept;
 
 // Called once when an outcome has settled, on the thread that settled it. Owned by whoever
 // registers it; it may be destroyed as soon as `settled` runs.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tarn/runtime/outcome.h"
+#include "tarn/runtime/running_queue.h"  // StdSync::running_queue
 #include "tarn/runtime/worker_pool.h"
 
 namespace tarn {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "tarn/runtime/sync.h"
+#include "tarn/base/sync.h"
 
 namespace tarn {
 

@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "tarn/runtime/sync.h"
+#include "tarn/base/sync.h"
 #include "tarn/runtime/thread_owner.h"
 
 namespace tarn {

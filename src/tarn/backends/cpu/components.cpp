@@ -1,7 +1,6 @@
 #include <cblas.h>
 #include <fmt/format.h>
 #include <hwy/highway.h>
-#include <tbb/version.h>
 
 #include <dnnl.hpp>
 
@@ -19,7 +18,6 @@ Components cpu_components() {
   return {.isa = cpu::kernels().isa,
           .n_threads = cpu::num_threads(),
           .libraries = {{"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
-                        {"oneTBB", TBB_runtime_version()},
                         {"oneDNN", fmt::format("{}.{}.{}", dnn->major, dnn->minor, dnn->patch)},
                         {"OpenBLAS", blas.substr(number, blas.find(' ', number) - number)}}};
 }

@@ -14,9 +14,9 @@ const dnnl::engine& onednn_engine();
 // Throws std::bad_alloc, or std::runtime_error with what oneDNN reports, unless that is success.
 void throw_unless_ok(dnnl_status_t status, const char* op);
 
-// oneDNN spreads work over OpenMP's threads. Ours are oneTBB's: while one of these lives, what the
-// thread calls runs on that thread alone. OpenMP's setting belongs to the calling thread, which may
-// be the user's.
+// oneDNN spreads work over OpenMP's threads, beside ours: while one of these lives, what the thread
+// calls runs on that thread alone. OpenMP's setting belongs to the calling thread, which may be the
+// user's.
 class OneOpenMpThread {
  public:
   OneOpenMpThread();

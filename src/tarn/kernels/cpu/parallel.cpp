@@ -1,25 +1,15 @@
 #include "tarn/kernels/cpu/parallel.h"
 
 #include <sched.h>
-#include <tbb/parallel_for.h>
-#include <tbb/partitioner.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <thread>
-#include <vector>
 
 #include "tarn/base/ceil_div.h"
 #include "tarn/base/parallelism.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define TARN_KERNELS_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TARN_KERNELS_THREAD_SANITIZER 1
-#endif
-#endif
 
 namespace tarn::cpu {
 
@@ -41,28 +31,6 @@ void make_way(int taken) noexcept {
   CPU_CLR(size_t(taken), &others);
   sched_setaffinity(0, sizeof others, &others);
   sched_setaffinity(0, sizeof allowed, &allowed);
-}
-
-// Calls call(i) for about n numbers i from 0 on, on several threads at once, and at least for 0.
-template <class F>
-void call_on_threads(int n, const F& call) {
-#ifdef TARN_KERNELS_THREAD_SANITIZER
-  // The library of oneTBB is not instrumented: what orders its tasks would not be seen.
-  std::vector<std::jthread> threads;
-  try {
-    for (int i = 1; i < n; ++i) threads.emplace_back(call, i);
-  } catch (const std::exception&) {
-    // No memory or no thread: those that there are do all the work.
-  }
-  call(0);
-#else
-  try {
-    tbb::parallel_for(0, n, call, tbb::simple_partitioner());
-  } catch (const std::exception&) {
-    // No memory for a task, or no thread. The tasks that were made have finished.
-    call(0);
-  }
-#endif
 }
 
 }  // namespace
@@ -109,7 +77,7 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   std::exception_ptr failure;
   const std::thread::id caller = std::this_thread::get_id();
   const int processor = sched_getcpu();
-  const auto call_caught = [&](int i) {
+  const auto call_caught = [&](int i) noexcept {
     if (std::this_thread::get_id() != caller) make_way(processor);
     try {
       RangeQueue queue(rest, size_t(i));
@@ -119,7 +87,7 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
       if (!has_failed.test_and_set()) failure = std::current_exception();
     }
   };
-  call_on_threads(n_calls, call_caught);
+  thread_team().run(n_calls, call_caught);
   if (failure) std::rethrow_exception(failure);
 }
 

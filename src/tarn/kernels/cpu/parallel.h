@@ -86,7 +86,7 @@ void run(int64_t size, int64_t grain, bool is_large, void* body,
 // alone while the work is estimated, from the time that the first range took, to be less than
 // waking a thread is worth; else on several threads at once. `body` takes ranges until it gets an
 // empty one. What it throws is thrown when all threads have left it. Nothing is handed out twice
-// and nothing is left, even if memory runs out while threads are recruited.
+// and nothing is left, also where no thread can be had.
 template <class Body>
 void parallel_ranges(int64_t size, int64_t grain, Body body) {
   parallel_detail::run(size, grain, false, &body, [](void* erased, RangeQueue& queue) {
@@ -103,14 +103,14 @@ void parallel_large_ranges(int64_t size, int64_t grain, Body body) {
   });
 }
 
-// Memory for each time that a loop of parallel_ranges() is entered: once to begin with, once on
-// each thread, and once more if memory runs out. Shared by the threads of one loop.
+// Memory for each time that a loop of parallel_ranges() is entered: once to begin with, and once on
+// each thread. Shared by the threads of one loop.
 class LoopScratch {
  public:
   // Bytes for all of them, if each needs nbytes_each and the loop has at most n_ranges ranges.
   static int64_t nbytes(int64_t nbytes_each, int64_t n_ranges) {
     const int64_t n_threads = num_threads();
-    return nbytes_each * ((n_ranges <= n_threads ? n_ranges : n_threads + 1) + 1);
+    return nbytes_each * ((n_ranges < n_threads ? n_ranges : n_threads) + 1);
   }
 
   // Requires: `memory` has nbytes(nbytes_each, n_ranges) bytes.

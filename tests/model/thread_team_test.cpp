@@ -1,0 +1,95 @@
+// The threads of loops under the model checker: a loop ends when all calls have, nobody waits for a
+// thread that does not come, and what helpers wrote is there.
+#include "tarn/base/thread_team.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+
+#include "model_sync.h"
+
+namespace tarn::model {
+namespace {
+
+using ModelTeam = BasicThreadTeam<ModelSync>;
+
+void expect_exhausted(const Options& options, const std::function<void()>& body) {
+  const Result result = explore(options, body);
+  EXPECT_EQ(result.failure, "");
+  EXPECT_TRUE(result.complete);
+  std::printf("%s\n", result.summary().c_str());
+}
+
+Options threads_may_fail() {
+  Options options = dpor();
+  options.thread_creation_may_fail = true;
+  return options;
+}
+
+// A loop whose calls leave a mark each.
+class Marks {
+ public:
+  explicit Marks(int n) : n_(n) {}
+
+  void run(ModelTeam& team) {
+    team.run(n_, [this](int i) noexcept { ++marks_[i]; });
+    check(marks_[0] == 1, "the caller did not do its share once");
+    for (int i = 1; i < n_; ++i) check(marks_[i] <= marks_[i - 1], "a call was left out");
+  }
+
+ private:
+  const int n_;
+  Plain<int> marks_[3];  // also a check that what helpers wrote is seen
+};
+
+TEST(ThreadTeam, loops_one_after_the_other) {
+  for (int n : {1, 2, 3}) {
+    expect_exhausted(threads_may_fail(), [n] {
+      ModelTeam team;
+      Marks(n).run(team);
+      if (n == 2) Marks(n).run(team);
+    });
+  }
+}
+
+TEST(ThreadTeam, loops_at_the_same_time) {
+  expect_exhausted(threads_may_fail(), [] {
+    ModelTeam team;
+    Thread other([&] { Marks(2).run(team); });
+    Marks(2).run(team);
+    other.join();
+  });
+}
+
+TEST(ThreadTeam, a_loop_inside_of_another) {
+  expect_exhausted(threads_may_fail(), [] {
+    ModelTeam team;
+    team.run(2, [&](int i) noexcept {
+      if (i == 1) Marks(2).run(team);
+    });
+  });
+}
+
+// What waits for another call of its loop is helped as soon as a thread can be had.
+TEST(ThreadTeam, a_sleeping_thread_comes_when_it_is_wanted) {
+  expect_exhausted(dpor(), [] {
+    ModelTeam team;
+    for (int loop = 0; loop < 2; ++loop) {
+      Mutex mutex;
+      ConditionVariable came;
+      bool has_come = false;
+      team.run(2, [&](int i) noexcept {
+        std::unique_lock lock(mutex);
+        if (i == 1) {
+          has_come = true;
+          came.notify_one();
+        }
+        while (!has_come) came.wait(lock);
+      });
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tarn::model
