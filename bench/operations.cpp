@@ -280,6 +280,7 @@ const std::vector<Row> kRows{
     product("matvec", reads(kSquare), {1, 4096}, {4096, 4096}),
     product("matvec_bf16", reads(kSquare / 2), {1, 4096}, {4096, 4096}, bfloat16),
     product("matmul_skinny", reads(kSquare), {16, 4096}, {4096, 4096}),
+    product("matmul_few_rows", computes(2e0 * 8 * 256 * 256), {8, 256}, {256, 256}),
     {"attention", computes(4e0 * 16 * 1024 * 1024 * 64), [] { return heads(1024, 1024); },
      [](A a) { return Arrays{attend(a)}; }},
     {"attention_causal", computes(2e0 * 16 * 1024 * 1024 * 64), [] { return heads(1024, 1024); },

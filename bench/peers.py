@@ -129,6 +129,7 @@ both("matmul_small", lambda a, b: a @ b)
 both("matvec", lambda x, a: x @ a)
 row("matvec_bf16", None, lambda x, a: x @ a, dtype="bfloat16", tolerance=1e-1)
 both("matmul_skinny", lambda x, a: x @ a)
+both("matmul_few_rows", lambda x, a: x @ a)
 
 
 def rotated(a):
