@@ -29,7 +29,11 @@ alignas(ThreadTeam) std::byte team[sizeof(ThreadTeam)];
 [[gnu::constructor]] void make_team() {
   new (team) ThreadTeam;
   pthread_atfork([] { thread_team().fork_mutex().lock(); },
-                 [] { thread_team().fork_mutex().unlock(); }, [] { new (team) ThreadTeam; });
+                 [] { thread_team().fork_mutex().unlock(); },
+                 [] {
+                   thread_team().fork_mutex().unlock();
+                   new (team) ThreadTeam;
+                 });
 }
 
 }  // namespace
