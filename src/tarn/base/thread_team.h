@@ -72,10 +72,10 @@ class BasicThreadTeam {
     recruit();
   }
 
+  // The last helper lets go of the loop with the lock: so the lock is taken again, whatever was
+  // seen without it.
   void withdraw(Loop& loop) noexcept {
     const auto all_have_ended = [&] { return loop.n_helping.load(std::memory_order_acquire) == 0; };
-    Sync::spin(all_have_ended);
-    // Whatever was seen: the last one lets go of the loop with the lock.
     Lock lock(mutex_);
     if (loop.n_wanted > 0) {
       n_wanted_.fetch_sub(loop.n_wanted, std::memory_order_relaxed);
@@ -83,6 +83,10 @@ class BasicThreadTeam {
       while (*link != &loop) link = &(*link)->next;
       *link = loop.next;
     }
+    if (all_have_ended()) return;
+    lock.unlock();
+    Sync::spin(all_have_ended);
+    lock.lock();
     while (!all_have_ended()) ended_.wait(lock);
   }
 
