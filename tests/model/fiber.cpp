@@ -78,6 +78,7 @@ void Fiber::prepare(void (*entry)()) {
   stack_bottom_ = stack_;
   stack_nbytes_ = kStackBytes;
   __asan_unpoison_memory_region(stack_, kStackBytes);
+  fake_stack_ = nullptr;
 #endif
 
   void** top = reinterpret_cast<void**>(stack_ + kStackBytes);
@@ -89,9 +90,6 @@ void Fiber::prepare(void (*entry)()) {
 
 void Fiber::enter() {
   arriving->arrive();
-#if defined(TARN_MODEL_ASAN)
-  __asan_handle_no_return();  // frees what the last run has left on the fake stack, which is kept
-#endif
   arriving->entry_();
   std::abort();
 }

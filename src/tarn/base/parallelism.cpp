@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,9 +15,10 @@ namespace tarn {
 
 namespace {
 
+// Of the process, though the calling thread may be bound to fewer.
 int n_processors() noexcept {
   cpu_set_t allowed;
-  const int n = sched_getaffinity(0, sizeof allowed, &allowed) == 0
+  const int n = sched_getaffinity(getpid(), sizeof allowed, &allowed) == 0
                     ? CPU_COUNT(&allowed)
                     : static_cast<int>(std::thread::hardware_concurrency());
   return std::max(n, 1);
@@ -25,8 +27,9 @@ int n_processors() noexcept {
 // Never destroyed: its threads sleep in it while the process exits.
 alignas(ThreadTeam) std::byte team[sizeof(ThreadTeam)];
 
-// When the library is loaded, so that the child of a fork never finds it half made.
-[[gnu::constructor]] void make_team() {
+// When the library is loaded, so that the child of a fork never finds it half made; where it is
+// linked statically, before initializers that may evaluate.
+[[gnu::constructor(101)]] void make_team() {
   new (team) ThreadTeam;
   pthread_atfork([] { thread_team().fork_mutex().lock(); },
                  [] { thread_team().fork_mutex().unlock(); },
