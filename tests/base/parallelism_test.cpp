@@ -9,27 +9,31 @@
 namespace tarn {
 namespace {
 
-// Returns only when a second thread has come.
-void meet_in_a_loop() {
-  std::latch both(2);
-  thread_team().run(2, [&](int) noexcept { both.arrive_and_wait(); });
+// Returns only when n - 1 other threads have come.
+void meet_in_a_loop(int n) {
+  std::latch all(n);
+  thread_team().run(n, [&](int) noexcept { all.arrive_and_wait(); });
+}
+
+TEST(Parallelism, as_many_threads_come_as_a_loop_wants) {
+  for (int n : {1, 3, 8, 2, 8}) meet_in_a_loop(n);
 }
 
 TEST(Parallelism, the_child_of_a_fork_makes_threads_of_its_own) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "ThreadSanitizer cannot start threads in the child of a fork";
 #endif
-  meet_in_a_loop();
+  meet_in_a_loop(2);
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);  // should nobody come
-    meet_in_a_loop();
+    meet_in_a_loop(2);
     _exit(0);
   }
   int status = -1;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-  meet_in_a_loop();
+  meet_in_a_loop(2);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <thread>
 
 #include "tarn/base/ceil_div.h"
 #include "tarn/base/parallelism.h"
@@ -75,10 +74,9 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   RangeSections rest(begin, size, grain, {room, size_t(n_sections)});
   std::atomic_flag has_failed;
   std::exception_ptr failure;
-  const std::thread::id caller = std::this_thread::get_id();
   const int processor = sched_getcpu();
   const auto call_caught = [&](int i) noexcept {
-    if (std::this_thread::get_id() != caller) make_way(processor);
+    if (i != 0) make_way(processor);
     try {
       RangeQueue queue(rest, size_t(i));
       call(body, queue);
