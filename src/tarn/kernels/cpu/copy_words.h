@@ -83,7 +83,11 @@ template <class Word>
 void fill_words(Word value, Word* to, int64_t n, bool stream) {
   constexpr int64_t kPiece = 8 * kLineWords<Word>;
   if (!stream || n < 2 * kPiece) {
-    std::fill_n(to, n, value);
+    Word line[kLineWords<Word>];
+    std::fill_n(line, kLineWords<Word>, value);
+    int64_t i = 0;
+    for (; i + kLineWords<Word> <= n; i += kLineWords<Word>) std::memcpy(to + i, line, 64);
+    std::memcpy(to + i, line, (n - i) * sizeof(Word));
     return;
   }
   Word lines[kPiece];

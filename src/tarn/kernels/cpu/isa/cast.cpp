@@ -81,10 +81,20 @@ TARN_FN void convert_some(To* to, const From* from, size_t n) {
   }
 }
 
+// Between two of these a pack is converted by the load and the store of it.
+template <class T>
+inline constexpr bool kIsComputedInFloat = HalfType<T> || std::is_same_v<T, float>;
+
 template <class To, class From>
 void cast_loop(void* out, const void* a, const void*, const void*, size_t n, bool) {
   To* to = static_cast<To*>(out);
   const From* from = static_cast<const From*>(a);
+  if constexpr (kIsComputedInFloat<From> && kIsComputedInFloat<To>) {
+    constexpr size_t kStep = 2 * kElementsPerPack<float>;
+    for (; n >= kStep; n -= kStep, to += kStep, from += kStep) {
+      unrolled<2>([&](auto k) { store(to + k * kStep / 2, load(from + k * kStep / 2)); });
+    }
+  }
   // The constant count lets compilers unroll and vectorize.
   for (; n >= kBlock; n -= kBlock, to += kBlock, from += kBlock) convert_some(to, from, kBlock);
   convert_some(to, from, n);
@@ -92,12 +102,15 @@ void cast_loop(void* out, const void* a, const void*, const void*, size_t n, boo
 
 template <class T>
 using Stored = std::conditional_t<std::is_same_v<T, complex64_t>, ComplexParts, T>;
+// GCC does not vectorize loops that read bool.
+template <class T>
+using Read = std::conditional_t<std::is_same_v<T, bool>, uint8_t, Stored<T>>;
 
 template <class From, class To>
 void add_cast(cpu::KernelTable& table) {
   if constexpr (!std::is_same_v<From, To>) {
     table.cast[int(dtype_of<From>.val())][int(dtype_of<To>.val())] = {
-        cast_loop<Stored<To>, Stored<From>>};
+        cast_loop<Stored<To>, Read<From>>};
   }
 }
 

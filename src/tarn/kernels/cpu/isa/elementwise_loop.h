@@ -63,14 +63,44 @@ TARN_FN void store(E* p, P x, bool stream) {
   store(p, x);
 }
 
+// Whether a formula takes so long that the loop around it does not count.
+template <class Op>
+inline constexpr bool kIsLong = false;
+#define TARN_LONG(name, Type) \
+  template <>                 \
+  inline constexpr bool kIsLong<ops::Type> = true;
+TARN_ELEMENTARY_OPS(TARN_LONG)
+TARN_LONG(arctan2, ArcTan2)
+TARN_LONG(logaddexp, LogAddExp)
+TARN_LONG(power, Power)
+#undef TARN_LONG
+
+// Stores f(i) at y + i for each whole pack of the n elements, from number i on; returns where they
+// end. Packs of short formulas come two at a time, else the loop would take longer than they; not
+// in streams, which wait for memory.
+template <bool kIsLong, size_t kStep, class R, class F>
+TARN_FN size_t store_packs(R* y, size_t n, bool stream, F f) {
+  constexpr size_t kAtOnce = 2;
+  size_t i = 0;
+  if constexpr (!kIsLong) {
+    if (!stream) {
+      for (; i + kAtOnce * kStep <= n; i += kAtOnce * kStep) {
+        unrolled<kAtOnce>([&](auto k) { store(y + i + k * kStep, f(i + k * kStep)); });
+      }
+    }
+  }
+  for (; i + kStep <= n; i += kStep) store(y + i, f(i), stream);
+  return i;
+}
+
 template <class Op, class E>
 void unary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
   constexpr size_t kStep = kElementsPerPack<E>;
   const E* x = static_cast<const E*>(a);
   using R = UnaryResult<Op, E>;
   R* y = static_cast<R*>(out);
-  size_t i = 0;
-  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x + i)), stream);
+  const size_t i = store_packs<kIsLong<Op>, kStep>(
+      y, n, stream, [&](size_t i) { return Op::apply(load(x + i)); });
   if (i != n) {
     run_tail<sizeof(R), sizeof(E), 0, 0>(unary_loop<Op, E>, kStep, y + i, x + i, b, c, n - i);
   }
@@ -83,8 +113,8 @@ void binary_loop(void* out, const void* a, const void* b, const void* c, size_t 
   const E* x2 = static_cast<const E*>(b);
   using R = BinaryResult<Op, E>;
   R* y = static_cast<R*>(out);
-  size_t i = 0;
-  for (; i + kStep <= n; i += kStep) store(y + i, Op::apply(load(x1 + i), load(x2 + i)), stream);
+  const size_t i = store_packs<kIsLong<Op>, kStep>(
+      y, n, stream, [&](size_t i) { return Op::apply(load(x1 + i), load(x2 + i)); });
   if (i != n) {
     run_tail<sizeof(R), sizeof(E), sizeof(E), 0>(binary_loop<Op, E>, kStep, y + i, x1 + i, x2 + i,
                                                  c, n - i);
@@ -99,11 +129,9 @@ void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t
   const E* x1 = static_cast<const E*>(b);
   const E* x2 = static_cast<const E*>(c);
   E* y = static_cast<E*>(out);
-  size_t i = 0;
-  for (; i + kStep <= n; i += kStep) {
-    store(y + i, Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i)),
-          stream);
-  }
+  const size_t i = store_packs<false, kStep>(y, n, stream, [&](size_t i) {
+    return Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i));
+  });
   if (i != n) {
     run_tail<sizeof(E), 1, sizeof(E), sizeof(E)>(ternary_loop<Op, E>, kStep, y + i, condition + i,
                                                  x1 + i, x2 + i, n - i);
