@@ -211,6 +211,32 @@ TEST(Contract, contract_p03_a_fused_program_without_memory_has_not_written_into_
   }
 }
 
+// A sum that has stored what it reads, over the input if it may, finds no memory for its chunks.
+TEST(Contract, contract_p03_a_sum_without_memory_for_its_chunks_has_not_written_into_its_input) {
+  const Stream s = cpu_stream();
+  constexpr int kRow = 50'000;
+  const auto total_of_squares = [&] {
+    const array twos = operation(
+        "input", s, {}, [](auto&, auto& outputs) { fill_output(outputs[0], 2); }, {2, 3, kRow});
+    return sum(square(negative(twos, s), s), std::vector<int>{0, 2}, false, s);
+  };
+  for (uint64_t n = 1;; ++n) {
+    array total = total_of_squares();
+    uint64_t tried;
+    {
+      const memory_testing::AllocationFault fault(n);
+      try_eval({total});
+      tried = fault.tried();
+    }
+    if (total.status() == array::Status::failed) retry({total});
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_EQ(total.data<float>()[i], 2 * kRow * 4) << "allocation " << n;
+    }
+    if (tried < n) break;
+    ASSERT_LT(n, 20);
+  }
+}
+
 TEST(Contract, contract_p03_another_reader_of_the_input_reads_what_it_was) {
   for (const auto& [name, build] : kOverwriting) {
     SCOPED_TRACE(name);

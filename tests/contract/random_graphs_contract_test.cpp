@@ -107,9 +107,10 @@ class RandomGraph {
         return enter({kind, {a, b}}, maximum(x, y, s));
       case Kind::reverse:
         return enter({kind, {a}}, slice(x, {2}, {-4}, {-1}, s));
-      case Kind::total:
-        return enter({kind, {a}},
-                     broadcast_to(remainder(sum(x, true, s), array(17.0f), s), {3}, s));
+      case Kind::total: {  // nor has the product: it is summed as it is computed
+        array total = sum(multiply(x, array(1.0f), s), true, s);
+        return enter({kind, {a}}, broadcast_to(remainder(total, array(17.0f), s), {3}, s));
+      }
       case Kind::user:
         break;
     }

@@ -202,6 +202,17 @@ TEST(Contract, contract_p25_through_members_of_a_fused_group_without_a_handle) {
   EXPECT_EQ(*runs, 2);
 }
 
+TEST(Contract, contract_p25_through_a_sum_of_what_is_in_no_memory) {
+  Stream s = cpu_stream();
+  Runs runs = count_runs();
+  array a = fail_at_first(1, "A", 4, s, {.runs = runs});
+  array total = max(sqrt(abs(negative(a, s), s), s), s);
+  EXPECT_EQ(root_of([&] { eval(total); }), "A");
+  retry({total});
+  EXPECT_TRUE(has_values(total, 2));
+  EXPECT_EQ(*runs, 2);
+}
+
 TEST(Contract, contract_p25_retrying_what_never_failed_evaluates_it) {
   Stream s = cpu_stream();
   Runs runs = count_runs();

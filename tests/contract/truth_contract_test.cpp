@@ -401,6 +401,17 @@ TEST(Contract, contract_p07_parts_of_a_fused_group_that_do_not_depend_on_the_fai
   EXPECT_EQ(hit.failure(), a.failure());
 }
 
+TEST(Contract, contract_p07_a_sum_of_what_is_in_no_memory) {
+  Stream s = cpu_stream();
+  array a = fail("A", s);
+  array x = array({1.0f, 2.0f, 3.0f});
+  array hit = sum(multiply(add(x, a, s), x, s), s);
+  array healthy = sum(multiply(x, x, s), s);
+  EXPECT_EQ(root_of([&] { eval(hit, healthy); }), "A");
+  EXPECT_EQ(hit.failure(), a.failure());
+  EXPECT_TRUE(has_values(healthy, 14));
+}
+
 // --- P9 ---
 
 TEST(Contract, contract_p09_never_at_the_wrong_place) {

@@ -71,6 +71,11 @@ void reductions_and_products(Trace& trace) {
   trace.keep(softmax(b, -1, false, s));
   trace.keep(argmax(b, 0, false, s));
   trace.keep(mean(b, std::vector<int>{0, 1}, false, s));
+  // Sums of what is in no memory: by rows, by columns, and where it has to be stored after all.
+  array c = reshape(subtract(b, array(0.5f), s), {7, 100, 100}, s);
+  trace.keep(sum(multiply(c, c, s), 2, false, s));
+  trace.keep(sum(multiply(c, c, s), 0, false, s));
+  trace.keep(sum(multiply(c, c, s), {0, 2}, false, s));
   trace.keep(matmul(transpose(b, s), b, s));
   async_eval(trace.arrays());  // by a worker
   eval(trace.arrays());

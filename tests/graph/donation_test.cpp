@@ -7,21 +7,12 @@
 
 #include "tarn/runtime/memory.h"
 #include "tarn/tarn.h"
+#include "tests/graph/memory_at_rest.h"
 
 namespace tarn {
 namespace {
 
 constexpr int kSide = 1024;
-
-// Once the streams are idle: they drop what they worked on a moment after its value is there.
-size_t active_memory_at_rest() {
-  try {
-    synchronize();
-  } catch (const EvalError&) {
-    // Of another test, which may have left one behind.
-  }
-  return get_active_memory();
-}
 
 // Bytes beyond those of a matrix that `chain` needs to turn it into its result.
 size_t extra_peak(const std::function<array(array)>& chain) {

@@ -2,11 +2,14 @@
 // one by one over dense inputs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "tarn/backends/cpu/fused_reduce.h"
 #include "tarn/backends/cpu/tile_executor.h"
 #include "tarn/backends/cpu/tile_loops.h"
+#include "tarn/kernels/cpu/reduce.h"
 #include "tests/kernels/heap_scratch.h"
 #include "tests/kernels/random_elements.h"
 #include "tests/kernels/test_array.h"
@@ -76,7 +79,10 @@ struct Case {
   Shape shape;
   std::vector<Input> inputs;
 
-  Case(const Shape& shape, int n_instrs, std::mt19937& random) : shape(shape) {
+  Case(const Shape& shape, int n_instrs, std::mt19937& random)
+      : Case(shape, n_instrs, pick(random, 1, 4), random) {}
+
+  Case(const Shape& shape, int n_instrs, int n_outputs, std::mt19937& random) : shape(shape) {
     const int n_inputs = pick(random, 1, 5);
     for (int i = 0; i < n_inputs; ++i) {
       const Dtype dtype = kAllDtypes[pick(random, 0, kDtypeCount - 1)];
@@ -84,7 +90,6 @@ struct Case {
       inputs.push_back(Input::random(dtype, shape, random));
     }
     for (int i = 0; i < n_instrs; ++i) add_instr(random);
-    const int n_outputs = pick(random, 1, 4);
     for (int i = 0; i < n_outputs; ++i) {
       program.add_output(i == 0 ? values_.back() : any_value(random));
     }
@@ -325,6 +330,56 @@ TEST(Tiles, outputs_in_the_place_of_inputs) {
           << "case " << i << " output " << k << " " << shape;
     }
   }
+}
+
+// Reduces the output, stored and not, and expects the same bits. Returns whether the second was
+// done.
+bool expect_reduced_as_stored(Case& test, ReduceOp op, const std::vector<int>& axes) {
+  const Dtype dtype = kAllDtypes[int(test.program.dtype_of_value(test.program.output(0)))];
+  std::vector<Bytes> stored = test.unfused();
+  const Strides strides = row_major_strides(test.shape);
+  const View in{
+      stored[0].data(),         test.shape.data(), strides.data(), int(strides.size()), dtype,
+      size_of_shape(test.shape)};
+  Shape kept;
+  for (int axis = 0; axis < int(test.shape.size()); ++axis) {
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) kept.push_back(test.shape[axis]);
+  }
+  TestArray expected(reduce_result_dtype(op, dtype), kept), got(expected.view().dtype, kept);
+  cpu::reduce(op, in, axes, expected.view(), heap_scratch);
+  if (!cpu::reduce_program({op, axes}, test.program, test.shape, test.operands(), strides,
+                           got.view(), heap_scratch)) {
+    return false;
+  }
+  EXPECT_EQ(dense_bytes(got), dense_bytes(expected))
+      << kReduceInfo[int(op)].name << " of " << test.shape << " along "
+      << testing::PrintToString(axes);
+  return true;
+}
+
+TEST(Tiles, reduced_without_being_stored) {
+  std::mt19937 random(10);
+  constexpr ReduceOp kOps[] = {ReduceOp::all, ReduceOp::any,  ReduceOp::max,
+                               ReduceOp::min, ReduceOp::prod, ReduceOp::sum};
+  int n_done = 0, n_large = 0;
+  for (int i = 0; i < 1500; ++i) {
+    const Shape shapes[] = {{300, 700}, {33, 5, 515}, {4001, 57}, {20'000, 3}, {3, 40'000},
+                            {140'001},  {70, 2048},   {9, 5000},  {5000, 40},  {7, 90, 80}};
+    const bool is_large = i % 15 == 0;
+    Shape shape = is_large ? shapes[random() % std::size(shapes)] : random_shape(random, 4, 9);
+    for (auto& dim : shape) dim = std::max(dim, 1);
+    std::vector<int> axes;
+    for (int axis = 0; axis < int(shape.size()); ++axis) {
+      if (random() % 2 == 0) axes.push_back(axis);
+    }
+    Case test(shape, pick(random, 1, 8), 1, random);
+    const bool is_done = expect_reduced_as_stored(test, kOps[random() % 6], axes);
+    n_done += is_done;
+    n_large += is_done && is_large;
+    ASSERT_FALSE(HasFailure()) << i;
+  }
+  EXPECT_GT(n_done, 1000);
+  EXPECT_GT(n_large, 20);
 }
 
 TEST(Tiles, outputs_past_the_caches) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tarn/graph/host_context.h"
+#include "tarn/graph/operands.h"
 #include "tarn/runtime/runtime.h"
 
 namespace tarn {
@@ -170,6 +171,11 @@ void ElementwiseStep::add_output(Node& node, TileValue value) {
   }
 }
 
+void ElementwiseStep::add_reader(Node& node, TileValue value) {
+  add_output(node, value);
+  has_reader_ = true;
+}
+
 FailurePtr ElementwiseStep::compute() noexcept {
   bool inputs_are_values = std::all_of(leaves_.begin(), leaves_.end(), [](const Leaf& leaf) {
     return leaf.source.node().outcome.is_value();
@@ -179,7 +185,7 @@ FailurePtr ElementwiseStep::compute() noexcept {
       run_fused();
       return nullptr;
     } catch (...) {
-      if (members_.size() == 1) return record_failure_of(*members_[0].node);
+      if (members_.size() == 1 && !has_reader_) return record_failure_of(*members_[0].node);
       // See Note [Fusion and failures].
     }
   }
@@ -204,7 +210,8 @@ void ElementwiseStep::run_fused() {
   // members' inputs and this step's leaf.
   std::array<bool, kMaxTileInputs> taken{};
   auto donor = [&](int itemsize) -> const ArrayData* {
-    if (!may_donate) return nullptr;
+    // A reader may fail when the program has written, and then the group runs again.
+    if (!may_donate || has_reader_) return nullptr;
     for (size_t i = 0; i < leaves_.size(); ++i) {
       const Leaf& leaf = leaves_[i];
       const ArrayData& data = *sources[i].data;
@@ -217,22 +224,49 @@ void ElementwiseStep::run_fused() {
     return nullptr;
   };
 
-  std::array<void*, kMaxTileOutputs> pointers;
-  size_t n = outputs_.size();
-  int64_t size = size_of_shape(shape_);
-  for (size_t i = 0; i < n; ++i) {
-    int itemsize = outputs_[i].node->first_output.dtype.size();
-    ArrayData& data = outputs_[i].data;
-    if (const ArrayData* donated = donor(itemsize)) {
-      data = dense_data(donated->buffer, donated->offset, shape_, operands.layout(shape_));
-    } else {
-      data =
-          dense_data(backend.allocate(size_t(size * itemsize)), 0, shape_, operands.layout(shape_));
+  const Strides strides = operands.layout(shape_);
+  auto allocate = [&](Dtype dtype) {
+    if (const ArrayData* donated = donor(dtype.size())) {
+      return dense_data(donated->buffer, donated->offset, shape_, strides);
     }
+    const size_t nbytes = size_t(size_of_shape(shape_)) * dtype.size();
+    return dense_data(backend.allocate(nbytes), 0, shape_, strides);
+  };
+  std::array<void*, kMaxTileOutputs> pointers;
+  auto launch = [&](size_t n_outputs) {
+    backend.launch(program_, shape_, operands.span(), {pointers.data(), n_outputs},
+                   operands.output_strides());
+  };
+
+  if (has_reader_) {
+    Output& output = outputs_[0];
+    const Node& reader = *output.node;
+    output.data = allocate_row_major(reader.first_output, stream_);
+    const Op& op = reader.op;
+    if (backend.launch(op.op_class(), op.params(), program_, shape_, operands.span(), strides,
+                       view_of(reader.first_output, output.data))) {
+      return;
+    }
+    const NodeOutput& read = reader.inputs[0].node().first_output;
+    const ArrayData data = allocate(read.dtype);
+    pointers[0] = data.buffer.data() + data.offset;
+    launch(1);
+    return run_reader(view_of(read, data), output.data);
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    ArrayData& data = outputs_[i].data;
+    data = allocate(outputs_[i].node->first_output.dtype);
     pointers[i] = data.buffer.data() + data.offset;
   }
-  backend.launch(program_, shape_, operands.span(), {pointers.data(), n},
-                 operands.output_strides());
+  launch(outputs_.size());
+}
+
+// The reader of a value that is in memory after all.
+void ElementwiseStep::run_reader(const View& input, const ArrayData& result) const {
+  const Node& reader = *outputs_[0].node;
+  const View output = view_of(reader.first_output, result);
+  Runtime::instance().stream(stream_).backend.launch(reader.op.op_class(), reader.op.params(),
+                                                     {&input, 1}, {&output, 1});
 }
 
 void ElementwiseStep::run_one_by_one() {
@@ -276,6 +310,21 @@ void ElementwiseStep::run_one_by_one() {
     }
   }
 
+  if (has_reader_) {
+    Output& output = outputs_[0];
+    const Node& read = output.node->inputs[0].node();
+    const Result& result = results[size_t(index_of(read))];
+    output.failure = result.failure;
+    if (output.failure) return;
+    try {
+      output.data = allocate_row_major(output.node->first_output, stream_);
+      run_reader(view_of(read.first_output, result.data), output.data);
+    } catch (...) {
+      output.data = {};
+      output.failure = record_failure_of(*output.node);
+    }
+    return;
+  }
   for (Output& output : outputs_) {
     Result& result = results[size_t(index_of(*output.node))];
     output.data = result.data;

@@ -1,8 +1,10 @@
-// A group of elementwise nodes of one shape, fused into one tile program.
+// A group of elementwise nodes of one shape, fused into one tile program, and maybe a kernel that
+// reads what it computes.
 #pragma once
 
 #include <vector>
 
+#include "tarn/base/view.h"
 #include "tarn/graph/array.h"
 #include "tarn/graph/step.h"
 #include "tarn/ops/tile_program.h"
@@ -41,6 +43,7 @@ class ElementwiseStep final : public Step {
   bool suits(const Node& node) const noexcept {
     return node.stream == stream_ && node.first_output.shape == shape_;
   }
+  bool suits_reader(const Node& node) const noexcept { return node.stream == stream_; }
   // Whether a node with these operands still fits. `is_output`: it will surely be written.
   bool has_room(const Node& node, const Operand* operands, bool is_output) const noexcept;
   TileValue add(Node& node, const Operand* operands, bool is_output);
@@ -52,6 +55,9 @@ class ElementwiseStep final : public Step {
   // The node's value will be written. Called for each such member when the group is closed; returns
   // false when there are too many, then the group runs node by node.
   void add_output(Node& node, TileValue value);
+  // Makes the node, which reads `value`, the group's only output. Requires: all members are only
+  // used in the group and by it.
+  void add_reader(Node& node, TileValue value);
 
   // --- running ---
 
@@ -75,11 +81,13 @@ class ElementwiseStep final : public Step {
   int find_leaf(const array& source) const noexcept;
   void run_fused();
   void run_one_by_one();
+  void run_reader(const View& input, const ArrayData& result) const;
 
   Shape shape_;
   Stream stream_;
   int n_sure_outputs_ = 0;
   bool fused_ = true;
+  bool has_reader_ = false;  // the output is not elementwise
   TileProgram program_;
   SmallVector<Leaf, 4> leaves_;
   std::vector<Member> members_;

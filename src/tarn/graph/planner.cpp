@@ -91,12 +91,36 @@ uint32_t Planner::group_of(uint32_t index) const noexcept {
 void Planner::plan_node(uint32_t index) {
   Scratch& s = scratch_;
   Node& node = *claims_.nodes()[index].node;
+  if (node.op.op_class().reads_program && join_group_of_input(node)) return;
   for (const array& input : node.inputs) {
     if (!claims_.holds(input.node())) continue;
     uint32_t group = group_of(input.node().plan_index);
     if (group != kNoGroup) close(group);
   }
   s.steps.push_back({node.stream, make_node_step(node)});
+}
+
+// Closes the open group that computes the node's input with the node as its only output, if nobody
+// else wants anything of it. Returns whether there is one.
+bool Planner::join_group_of_input(Node& node) {
+  Scratch& s = scratch_;
+  Node& input = node.inputs[0].node();
+  const uint32_t group = claims_.holds(input) ? group_of(input.plan_index) : kNoGroup;
+  if (group == kNoGroup || !s.groups[group].step) return false;
+  ElementwiseStep& step = *s.groups[group].step;
+  if (!step.suits_reader(node)) return false;
+  for (const ElementwiseStep::Member& member : step.members()) {
+    const uint32_t n_uses = s.placements[member.node->plan_index].n_uses_in_group;
+    if (member.node->owners.load(std::memory_order_relaxed) != n_uses + (member.node == &input)) {
+      return false;
+    }
+  }
+  for (const ElementwiseStep::Member& member : step.members()) {
+    s.placements[member.node->plan_index].is_elided = true;
+  }
+  step.add_reader(node, s.placements[input.plan_index].value);
+  s.steps.push_back({node.stream, std::move(s.groups[group].step)});
+  return true;
 }
 
 // Joins the node to the open groups of its inputs, or opens one for it. A group is open while only

@@ -40,6 +40,7 @@ class Planner {
   void plan();
   void plan_elementwise(uint32_t index);
   void plan_node(uint32_t index);
+  bool join_group_of_input(Node& node);
   uint32_t group_of(uint32_t index) const noexcept;
   void merge(uint32_t into, uint32_t from);
   void close(uint32_t group);

@@ -98,14 +98,21 @@ inline constexpr KernelOp kKernelOp = T::is_not_in_the_list_of_kernel_operations
 TARN_KERNEL_OPS(TARN_ENUMERATOR_OF)
 #undef TARN_ENUMERATOR_OF
 
+template <class T>
+concept OverwritesInput = requires {
+  T::kMayOverwriteInput;
+};
+template <class T>
+concept ReadsProgram = requires {
+  T::kReadsProgram;
+};
+
 // The class of an operation in the list.
 template <class T>
 inline constexpr OpClass kKernelClass{.info = T::info,
                                       .family = OpFamily::kernel,
                                       .index = int(kKernelOp<T>),
-                                      .may_overwrite_input = requires {T::kMayOverwriteInput;
-}  // namespace tarn
-}
-;
+                                      .may_overwrite_input = OverwritesInput<T>,
+                                      .reads_program = ReadsProgram<T>};
 
 }  // namespace tarn

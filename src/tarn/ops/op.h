@@ -36,6 +36,9 @@ struct OpClass {
   // Of the kernel family: output 0 may be the memory of input 0, if it has the same shape and
   // dtype. Then the kernel throws nothing once it has written.
   bool may_overwrite_input = false;
+  // Of the kernel family, with one input and one output: the input may be a value of a program that
+  // is in no memory.
+  bool reads_program = false;
   // Of the host family.
   void (*run)(const void* op, HostContext& context) = nullptr;
   // Whether it may block for long, so that no user's thread should run it itself.

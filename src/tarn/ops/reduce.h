@@ -61,6 +61,7 @@ namespace ops {
 struct Reduce {
   static constexpr OpInfo info{"reduce", "a, axes, keepdims",
                                "One element from all along some axes."};
+  static constexpr bool kReadsProgram = true;
 
   ReduceOp op;
   std::vector<int> axes;  // ascending

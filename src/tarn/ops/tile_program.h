@@ -85,6 +85,7 @@ class TileProgram {
     assert(n_outputs_ < kMaxTileOutputs);
     outputs_[n_outputs_++] = value;
   }
+  void set_output(int i, TileValue value) { outputs_[i] = value; }
 
  private:
   uint8_t n_inputs_ = 0;

@@ -1,8 +1,10 @@
 #include "tarn/backends/cpu/kernel_launch.h"
 
+#include <cassert>
 #include <memory>
 #include <type_traits>
 
+#include "tarn/backends/cpu/fused_reduce.h"
 #include "tarn/kernels/cpu/attention.h"
 #include "tarn/kernels/cpu/conv.h"
 #include "tarn/kernels/cpu/copy.h"
@@ -201,6 +203,14 @@ constexpr Launch kLaunches[] = {
 
 void launch_kernel(const OpClass& op_class, const void* op, Views inputs, Views outputs) {
   kLaunches[op_class.index](op, inputs, outputs);
+}
+
+bool launch_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
+                   const Shape& shape, std::span<const StridedOperand> inputs,
+                   const Strides& strides, const View& output) {
+  assert(op_class.index == int(KernelOp::Reduce));
+  return reduce_program(*static_cast<const ops::Reduce*>(op), program, shape, inputs, strides,
+                        output, allocate_scratch);
 }
 
 }  // namespace tarn::cpu

@@ -3,13 +3,20 @@
 
 #include <span>
 
+#include "tarn/base/shape.h"
 #include "tarn/base/view.h"
 #include "tarn/ops/op.h"
+#include "tarn/ops/tile_program.h"
 
 namespace tarn::cpu {
 
 // Throws what the kernel throws.
 void launch_kernel(const OpClass& op_class, const void* op, std::span<const View> inputs,
                    std::span<const View> outputs);
+
+// Of an operation that reads a program. Returns whether it ran: see Backend::launch.
+bool launch_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
+                   const Shape& shape, std::span<const StridedOperand> inputs,
+                   const Strides& strides, const View& output);
 
 }  // namespace tarn::cpu

@@ -172,26 +172,20 @@ SmallVector<int, kInlineDims> walk_order(std::span<const int32_t> shape,
   return order;
 }
 
-// The work in the fewest dimensions, with strides for every input.
-TileWork collapse(const TileProgram& program, std::span<const StridedOperand> inputs,
-                  std::span<void* const> outputs, std::span<const int32_t> shape,
-                  const int64_t* output_strides, int64_t size) {
-  TileWork work{program, {}, outputs, size, prefers_stream(program, size), {}, {}};
-  const SmallVector<int, kInlineDims> order = walk_order(shape, output_strides);
-  for (int axis : order) work.shape.push_back(shape[axis]);
-  const Strides dense = row_major_strides(work.shape);
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].form == Form::dense) {
-      work.strides[i] = dense;
-    } else {
-      for (int axis : order) {
-        work.strides[i].push_back(inputs[i].form == Form::strided ? inputs[i].strides[axis] : 0);
-      }
-    }
-  }
-  collapse_dims(work.shape, std::span(work.strides, inputs.size()));
-  return work;
+Form form_of(const Strides& strides, const Strides& dense) {
+  if (strides == dense) return Form::dense;
+  const bool is_scalar =
+      std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 0; });
+  return is_scalar ? Form::scalar : Form::strided;
 }
+
+int64_t size_of_dims(std::span<const int32_t> shape) {
+  int64_t size = 1;
+  for (int32_t dim : shape) size *= dim;
+  return size;
+}
+
+bool is_strided(const StridedOperand& input) { return input.form == Form::strided; }
 
 bool moves_only(const TileProgram& program) {
   return program.n_instrs() == 0 && program.n_inputs() == 1 && program.n_outputs() == 1;
@@ -199,9 +193,9 @@ bool moves_only(const TileProgram& program) {
 
 // Whether elements that follow each other in the last dimension longer than one are adjacent.
 bool has_adjacent_rows(const StridedOperand& input, std::span<const int32_t> shape) {
-  size_t axis = shape.size() - 1;
-  while (axis > 0 && shape[axis] == 1) --axis;
-  return input.strides[axis] == 1;
+  size_t n = shape.size();
+  while (n > 0 && shape[n - 1] == 1) --n;
+  return n == 0 || input.strides[n - 1] == 1;
 }
 
 // The kernel for copies knows of transpositions and of rows of a few equal elements.
@@ -213,14 +207,6 @@ void move_elements(const TileProgram& program, const StridedOperand& input, void
   const Dtype dtype = kAllDtypes[int(program.input_dtype(0))];
   copy({const_cast<void*>(input.data), shape.data(), input.strides, ndim, dtype, size},
        {output, shape.data(), strides, ndim, dtype, size});
-}
-
-Form form_of(const Shape& shape, const Strides& strides) {
-  if (shape.size() == 0) return Form::dense;
-  if (shape.size() == 1 && strides[0] == 1) return Form::dense;
-  const bool is_scalar =
-      std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 0; });
-  return is_scalar ? Form::scalar : Form::strided;
 }
 
 // Loops over the outermost dimensions until those left fit into the inline storage of Shape: what
@@ -260,6 +246,33 @@ void run_collapsed(const TileWork& work) {
 
 }  // namespace
 
+TileWork collapse(const TileProgram& program, std::span<const StridedOperand> inputs,
+                  std::span<void* const> outputs, std::span<const int32_t> shape,
+                  const int64_t* output_strides, StridedOperand* operands) {
+  const int64_t size = size_of_dims(shape);
+  TileWork work{program, std::span(operands, inputs.size()), outputs,
+                size,    prefers_stream(program, size),      {},
+                {}};
+  const SmallVector<int, kInlineDims> order = walk_order(shape, output_strides);
+  for (int axis : order) work.shape.push_back(shape[axis]);
+  const Strides dense = row_major_strides(work.shape);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].form == Form::dense) {
+      work.strides[i] = dense;
+    } else {
+      for (int axis : order) {
+        work.strides[i].push_back(is_strided(inputs[i]) ? inputs[i].strides[axis] : 0);
+      }
+    }
+  }
+  collapse_dims(work.shape, std::span(work.strides, inputs.size()));
+  const Strides collapsed = row_major_strides(work.shape);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    operands[i] = {inputs[i].data, form_of(work.strides[i], collapsed)};
+  }
+  return work;
+}
+
 void run(const TileProgram& program, std::span<const StridedOperand> inputs,
          std::span<void* const> outputs, int64_t size) {
   if (size == 0) return;
@@ -273,21 +286,15 @@ void run(const TileProgram& program, std::span<const StridedOperand> inputs,
 void run(const TileProgram& program, std::span<const StridedOperand> inputs,
          std::span<void* const> outputs, std::span<const int32_t> shape,
          const int64_t* output_strides) {
-  int64_t size = 1;
-  for (int32_t dim : shape) size *= dim;
-  const auto is_strided = [](const StridedOperand& input) { return input.form == Form::strided; };
+  const int64_t size = size_of_dims(shape);
   if (size == 0 || std::none_of(inputs.begin(), inputs.end(), is_strided)) {
     return run(program, inputs, outputs, size);
   }
   if (moves_only(program) && !has_adjacent_rows(inputs[0], shape)) {
     return move_elements(program, inputs[0], outputs[0], shape, output_strides, size);
   }
-  TileWork work = collapse(program, inputs, outputs, shape, output_strides, size);
   StridedOperand operands[kMaxTileInputs];
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    operands[i] = {inputs[i].data, form_of(work.shape, work.strides[i])};
-  }
-  work.inputs = std::span(operands, inputs.size());
+  const TileWork work = collapse(program, inputs, outputs, shape, output_strides, operands);
   if (std::none_of(work.inputs.begin(), work.inputs.end(), is_strided)) {
     run(program, work.inputs, outputs, size);
   } else {

@@ -39,12 +39,16 @@ struct TileScratch {
 
 struct TileFrame {
   // Requires: `scratch` has room for the plan's slots of `tile` elements, and outlives the frame.
-  TileFrame(const TilePlan& plan, std::byte* scratch, int64_t tile) {
+  TileFrame(const TilePlan& plan, std::byte* scratch, int64_t tile)
+      : scratch_(scratch), slot_bytes_(tile * plan.slot_item_size) {
     for (int v = 0; v < kMaxTileValues; ++v) {
-      if (plan.slot[v] != TilePlan::kNone) {
-        at[v] = scratch + int64_t(plan.slot[v]) * tile * plan.slot_item_size;
-      }
+      if (plan.slot[v] != TilePlan::kNone) at[v] = slot(plan, v);
     }
+  }
+
+  // Where a value that has a slot is, unless `at` says otherwise.
+  void* slot(const TilePlan& plan, int value) const {
+    return scratch_ + plan.slot[value] * slot_bytes_;
   }
 
   void set_output(const TilePlan& plan, int i, void* tile_begin) {
@@ -54,6 +58,10 @@ struct TileFrame {
 
   void* at[kMaxTileValues];
   void* at_output[kMaxTileOutputs];
+
+ private:
+  std::byte* scratch_;
+  int64_t slot_bytes_;
 };
 
 }  // namespace tarn::cpu

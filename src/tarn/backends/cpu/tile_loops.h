@@ -5,7 +5,7 @@
 
 namespace tarn::cpu {
 
-// A program with its data, in the shape that has the fewest dimensions, outputs row-major.
+// A program with its data, outputs row-major.
 struct TileWork {
   const TileProgram& program;
   std::span<const StridedOperand> inputs;
@@ -15,6 +15,12 @@ struct TileWork {
   Shape shape;                      // with `strides`, not read unless an input is strided
   Strides strides[kMaxTileInputs];  // of every input, in this shape
 };
+
+// The work in the fewest dimensions, walked in the order of the outputs' memory. `operands`, which
+// it refers to, has a place for each input and gets them in their simplest forms.
+TileWork collapse(const TileProgram& program, std::span<const StridedOperand> inputs,
+                  std::span<void* const> outputs, std::span<const int32_t> shape,
+                  const int64_t* output_strides, StridedOperand* operands);
 
 // Tiles are pieces of the flattened shape; strided inputs are gathered into tiles.
 void run_flat(const TileWork& work);

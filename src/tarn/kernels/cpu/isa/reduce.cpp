@@ -9,6 +9,7 @@
 
 #include "tarn/kernels/cpu/isa/element.h"
 #include "tarn/kernels/cpu/isa/families.h"
+#include "tarn/kernels/cpu/reduce_layout.h"
 
 namespace tarn::HWY_NAMESPACE {
 
@@ -25,9 +26,10 @@ TARN_FN void fetch_round(const E* x) {
   unrolled<256 / 64>([&](auto line) { hwy::Prefetch(later + line * 64); });
 }
 
-// Additions per lane before the lanes of floats are added up in double: bounds the error of long
-// sums.
-constexpr size_t kFloatRounds = 64;
+// Elements that are folded to one before they are combined with the accumulator, which of floats is
+// a double: bounds the error of long sums. As many as are read at once where they are not in
+// memory, so that the bits of a result do not tell how its elements were read.
+constexpr size_t kFolded = cpu::BlockReader::kBlock;
 
 // Scalars wrap as packs do.
 template <class T>
@@ -138,11 +140,12 @@ void reduce_run(void* accumulator, const void* elements, size_t n) {
   using A = typename R::template Accumulator<E>;
   constexpr size_t kLanes = Pack<E>::kLanes;
   constexpr size_t kRound = kPacks * kLanes;
+  static_assert(kFolded % kRound == 0);
   A& total = *static_cast<A*>(accumulator);
   const E* x = static_cast<const E*>(elements);
   const Pack<E> identity(R::template kIdentity<E>);
   while (n > 0) {
-    const size_t n_block = std::is_same_v<A, E> ? n : HWY_MIN(n, kFloatRounds * kRound);
+    const size_t n_block = HWY_MIN(n, kFolded);
     Pack<E> lanes[kPacks];
     unrolled<kPacks>([&](auto k) { lanes[k] = identity; });
     size_t i = 0;
