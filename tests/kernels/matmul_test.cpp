@@ -213,6 +213,45 @@ TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
   }
 }
 
+// A few rows of a times a b that is larger than the caches: the rows that they are of a product
+// with many.
+TYPED_TEST(Matmul, few_rows_with_a_large_matrix) {
+  using T = TypeParam;
+  std::mt19937 random(11);
+  constexpr int kMany = 80, kDepth = 1029;
+  for (const int n : {1021, 1056}) {
+    TestArray b(dtype_of<T>, {kDepth, n}), a(dtype_of<T>, {kDepth, kMany});
+    const auto fill = [&](TestArray& array) {
+      std::uniform_real_distribution<float> number(-1, 1);
+      array.for_each<T>([&](T& x, int64_t) { x = T(number(random)); });
+    };
+    fill(a);
+    fill(b);
+    a.transpose({1, 0});
+    TestArray product(dtype_of<T>, {kMany, n});
+    cpu::matmul(a.view(), b.view(), product.view(), heap_scratch);
+    const auto all = product.elements<T>();
+    const auto all_of_a = a.elements<T>();
+    for (const int m : {2, 5, 8, 17, 32}) {
+      TestArray rows(dtype_of<T>, {m, kDepth}), to(dtype_of<T>, {m, n});
+      rows.for_each<T>([&](T& x, int64_t i) { x = all_of_a[size_t(i)]; });
+      cpu::matmul(rows.view(), b.view(), to.view(), heap_scratch);
+      if (cpu::onednn_is_faster(dtype_of<T>)) {
+        ASSERT_NO_FATAL_FAILURE(expect_product<T>(rows, b, {m, n}));
+      } else {
+        const auto got = to.elements<T>();
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), all.begin())) << m << " rows";
+      }
+    }
+  }
+  if (sizeof(T) >= 4) {
+    TestArray a(dtype_of<T>, {3, 4, 520}), b(dtype_of<T>, {3, 520, 2050});
+    fill_random<T>(a, random);
+    fill_random<T>(b, random);
+    ASSERT_NO_FATAL_FAILURE(expect_product<T>(a, b, {3, 4, 2050}));
+  }
+}
+
 TYPED_TEST(Matmul, goes_on_without_memory_for_what_tiles_share) {
   using T = TypeParam;
   std::mt19937 random(10);

@@ -36,6 +36,10 @@ constexpr int64_t kColStep = 48;
 constexpr int64_t kMinSharingRows = 256;
 constexpr int64_t kSharingTileRows = 64;
 constexpr int64_t kMaxPackedBytes = 128 << 20;
+// Where few rows are multiplied with a b of so many elements, that is read in long stretches.
+constexpr int64_t kLargeB = 1 << 20;
+constexpr int64_t kMostColumns = 2048;
+constexpr int64_t kFewestColumns = 256;
 
 // All products of a batch; a, b and to in this order. Strides in elements.
 struct Product {
@@ -127,6 +131,11 @@ class TiledProduct {
     shares_packed_b_ = is_large_ && is_ours && batch == 1 && p.m >= kMinSharingRows &&
                        packed_b_bytes(p.dtype, p.n, p.k) <= kMaxPackedBytes &&
                        matmul_kernels().pack_b[index_of(p.dtype)] != nullptr;
+    few_rows_ = has_few_rows(p);
+    if (few_rows_) {
+      share_out_columns(batch);
+      return;
+    }
     const int64_t tiles_per_thread = shares_packed_b_ ? 2 * kTilesPerThread : kTilesPerThread;
     const int64_t wanted = is_ours ? tiles_per_thread * num_threads() : 64;
 
@@ -163,6 +172,23 @@ class TiledProduct {
   }
 
  private:
+  // Whether b is so large that reading it is most of the work.
+  static bool has_few_rows(const Product& p) {
+    return (p.dtype == float32 || p.dtype == float64) && p.b_col == 1 && p.m <= kFewRows &&
+           p.k >= kMatmulDepth && p.n * p.k >= kLargeB;
+  }
+
+  // In tiles of all rows and as many columns as threads leave.
+  void share_out_columns(int64_t batch) {
+    rows_ = p_.m;
+    row_tiles_ = 1;
+    col_tiles_ = std::max(ceil_div(p_.n, kMostColumns),
+                          std::min<int64_t>(2 * num_threads(), ceil_div(p_.n, kFewestColumns)));
+    cols_ = piece(p_.n, col_tiles_, kColStep);
+    col_tiles_ = ceil_div(p_.n, cols_);
+    n_tiles_ = batch * col_tiles_;
+  }
+
   // Without memory for it, each tile packs what it needs.
   void pack_b(const AllocateScratch& allocate) {
     column_bytes_ = packed_b_bytes(p_.dtype, cols_, p_.k);
@@ -204,6 +230,7 @@ class TiledProduct {
     MatmulTile tile =
         tile_at(p_.a + batch.offset(0) * itemsize, p_.b + batch.offset(1) * itemsize,
                 p_.to + batch.offset(2) * itemsize, row_tile * rows_, col_tile * cols_);
+    tile.few_rows = few_rows_;
     if (packed_b_) tile.packed_b = packed_columns(col_tile);
     multiply_tile(p_.dtype, tile);
   }
@@ -226,6 +253,7 @@ class TiledProduct {
 
   const Product& p_;
   bool is_large_;
+  bool few_rows_;
   bool shares_packed_b_;
   int64_t rows_, cols_;  // of a tile
   int64_t row_tiles_, col_tiles_;

@@ -17,6 +17,7 @@ struct MatmulTile {
   void* c;
   int64_t c_row;
   int64_t m, n, k;
+  bool few_rows = false;           // at most kFewRows, and b is to be read once, row by row
   const void* packed_b = nullptr;  // all of b as pack_b() leaves it, if that has been called
 };
 
@@ -26,6 +27,9 @@ inline constexpr int64_t kMatmulDepth = 512;
 inline constexpr int64_t kMatmulRowBlock = 96;
 // Whole blocks of either depth.
 inline constexpr int64_t kPackedRows = 2 * kMatmulDepth;
+
+// So few rows of a are multiplied with rows of a large b as these come from memory.
+inline constexpr int64_t kFewRows = 32;
 
 // So many products are added to each y[j] at once where b is adjacent along j.
 inline constexpr int kMatvecRows = 8;

@@ -264,6 +264,90 @@ bool multiplied_in_place(const MatmulTile& t) {
   return true;
 }
 
+// Few rows of a times a large b: kSteps rows of b at a time, in long stretches, are added to sums
+// in the second-level cache, so that b is read once and as fast as memory allows.
+constexpr int kSteps = 8;
+// Rows and vectors of columns whose sums are in registers.
+constexpr int kGroup = HWY_MAX_BYTES == 64 ? 8 : 4;
+constexpr int kV = 2;
+
+// Numbers between rows of sums: those of a power of two would push each other out of the
+// first-level cache.
+template <class T>
+int64_t few_rows_stride(int64_t n) {
+  return padded(n, kV * kLanes<T>) + 64 / int64_t{sizeof(T)};
+}
+
+// sums += kS columns of a, as `x` has them by groups of rows, times as many rows of b.
+template <class T, int kS>
+void add_steps(const T (*x)[kSteps][kGroup], int64_t n_groups, const T* b, int64_t b_row, int64_t n,
+               T* sums, int64_t sums_row) {
+  constexpr int64_t kWidth = kV * kLanes<T>;
+  const hn::ScalableTag<T> d;
+  for (int64_t j = 0; j < n; j += kWidth) {
+    const bool is_whole = j + kWidth <= n;
+    for (int64_t g = 0; g < n_groups; ++g) {
+      T* const group = sums + g * kGroup * sums_row + j;
+      hn::Vec<hn::ScalableTag<T>> total[kGroup][kV];
+      unrolled<kGroup>([&](auto r) TARN_LAMBDA {
+        unrolled<kV>([&](auto v) TARN_LAMBDA {
+          total[r][v] = hn::LoadU(d, group + r * sums_row + v * kLanes<T>);
+        });
+      });
+      unrolled<kS>([&](auto p) TARN_LAMBDA {
+        hn::Vec<hn::ScalableTag<T>> row[kV];
+        unrolled<kV>([&](auto v) TARN_LAMBDA {
+          const T* const from = b + p * b_row + j + v * kLanes<T>;
+          const int64_t left = n - j - v * kLanes<T>;
+          row[v] = is_whole
+                       ? hn::LoadU(d, from)
+                       : hn::MaskedLoad(hn::FirstN(d, size_t(std::max<int64_t>(left, 0))), d, from);
+        });
+        unrolled<kGroup>([&](auto r) TARN_LAMBDA {
+          const auto number = hn::Set(d, x[g][p][r]);
+          unrolled<kV>([&](auto v)
+                           TARN_LAMBDA { total[r][v] = hn::MulAdd(number, row[v], total[r][v]); });
+        });
+      });
+      unrolled<kGroup>([&](auto r) TARN_LAMBDA {
+        unrolled<kV>([&](auto v) TARN_LAMBDA {
+          hn::StoreU(total[r][v], d, group + r * sums_row + v * kLanes<T>);
+        });
+      });
+    }
+  }
+}
+
+template <class T>
+void multiply_few_rows(const MatmulTile& t, T* sums) {
+  const int64_t n_groups = (t.m + kGroup - 1) / kGroup;
+  const int64_t sums_row = few_rows_stride<T>(t.n);
+  const T* const a = static_cast<const T*>(t.a);
+  const T* const b = static_cast<const T*>(t.b);
+  T* const c = static_cast<T*>(t.c);
+  T x[(cpu::kFewRows + kGroup - 1) / kGroup][kSteps][kGroup] = {};
+  for (int64_t begin = 0; begin < t.k; begin += kDepth) {
+    const int64_t end = std::min(begin + kDepth, t.k);
+    std::fill_n(sums, n_groups * kGroup * sums_row, T{0});
+    for (int64_t p = begin; p < end;) {
+      const int64_t steps = end - p >= kSteps ? kSteps : 1;
+      for (int64_t i = 0; i < t.m; ++i) {
+        for (int64_t s = 0; s < steps; ++s) {
+          x[i / kGroup][s][i % kGroup] = a[i * t.a_row + (p + s) * t.a_col];
+        }
+      }
+      const auto add = steps == 1 ? add_steps<T, 1> : add_steps<T, kSteps>;
+      add(x, n_groups, b + p * t.b_row, t.b_row, t.n, sums, sums_row);
+      p += steps;
+    }
+    for (int64_t i = 0; i < t.m; ++i) {
+      T* const to = c + i * t.c_row;
+      const T* const from = sums + i * sums_row;
+      for (int64_t j = 0; j < t.n; ++j) to[j] = begin == 0 ? from[j] : to[j] + from[j];
+    }
+  }
+}
+
 // Calls multiply(block, first row) for all rows, some at a time.
 template <class T, class MultiplyRows>
 void for_each_row_block(Block<T> block, int64_t m, MultiplyRows multiply) {
@@ -299,6 +383,7 @@ void multiply_tile(const MatmulTile& t, void* scratch) {
   using T = ComputeOf<E>;
   constexpr bool kSumsInPlace = std::is_same_v<T, E>;
   if constexpr (kSumsInPlace) {
+    if (t.few_rows) return multiply_few_rows<T>(t, static_cast<T*>(scratch));
     if (t.packed_b == nullptr && multiplied_in_place<T>(t)) return;
   }
   const int64_t width = padded(t.n, kLanes<T>);
