@@ -219,7 +219,7 @@ TYPED_TEST(Matmul, few_rows_with_a_large_matrix) {
   using T = TypeParam;
   std::mt19937 random(11);
   constexpr int kMany = 80, kDepth = 1029;
-  for (const int n : {1021, 1056}) {
+  for (const int n : {1021, 4128}) {
     TestArray b(dtype_of<T>, {kDepth, n}), a(dtype_of<T>, {kDepth, kMany});
     const auto fill = [&](TestArray& array) {
       std::uniform_real_distribution<float> number(-1, 1);
@@ -232,7 +232,7 @@ TYPED_TEST(Matmul, few_rows_with_a_large_matrix) {
     cpu::matmul(a.view(), b.view(), product.view(), heap_scratch);
     const auto all = product.elements<T>();
     const auto all_of_a = a.elements<T>();
-    for (const int m : {2, 5, 8, 17, 32}) {
+    for (const int m : {2, 3, 4, 5, 16, 17, 32}) {
       TestArray rows(dtype_of<T>, {m, kDepth}), to(dtype_of<T>, {m, n});
       rows.for_each<T>([&](T& x, int64_t i) { x = all_of_a[size_t(i)]; });
       cpu::matmul(rows.view(), b.view(), to.view(), heap_scratch);

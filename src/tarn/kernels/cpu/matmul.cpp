@@ -36,8 +36,8 @@ constexpr int64_t kColStep = 48;
 constexpr int64_t kMinSharingRows = 256;
 constexpr int64_t kSharingTileRows = 64;
 constexpr int64_t kMaxPackedBytes = 128 << 20;
-// Where few rows are multiplied with a b of so many elements, that is read in long stretches.
-constexpr int64_t kLargeB = 1 << 20;
+// Few rows are multiplied with a b of so many elements for each as it is read, in long stretches.
+constexpr int64_t kLargePerRow = 256 << 10;
 constexpr int64_t kMostColumns = 2048;
 constexpr int64_t kFewestColumns = 256;
 
@@ -175,7 +175,7 @@ class TiledProduct {
   // Whether b is so large that reading it is most of the work.
   static bool has_few_rows(const Product& p) {
     return (p.dtype == float32 || p.dtype == float64) && p.b_col == 1 && p.m <= kFewRows &&
-           p.k >= kMatmulDepth && p.n * p.k >= kLargeB;
+           p.k >= kMatmulDepth && p.n * p.k >= p.m * kLargePerRow;
   }
 
   // In tiles of all rows and as many columns as threads leave.

@@ -29,7 +29,7 @@ inline constexpr int64_t kMatmulRowBlock = 96;
 inline constexpr int64_t kPackedRows = 2 * kMatmulDepth;
 
 // So few rows of a are multiplied with rows of a large b as these come from memory.
-inline constexpr int64_t kFewRows = 32;
+inline constexpr int64_t kFewRows = 16;
 
 // So many products are added to each y[j] at once where b is adjacent along j.
 inline constexpr int kMatvecRows = 8;
