@@ -362,10 +362,10 @@ TEST(Tiles, reduced_without_being_stored) {
   constexpr ReduceOp kOps[] = {ReduceOp::all, ReduceOp::any,  ReduceOp::max,
                                ReduceOp::min, ReduceOp::prod, ReduceOp::sum};
   int n_done = 0, n_large = 0;
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < 500; ++i) {
     const Shape shapes[] = {{300, 700}, {33, 5, 515}, {4001, 57}, {20'000, 3}, {3, 40'000},
                             {140'001},  {70, 2048},   {9, 5000},  {5000, 40},  {7, 90, 80}};
-    const bool is_large = i % 15 == 0;
+    const bool is_large = i % 2 == 0;
     Shape shape = is_large ? shapes[random() % std::size(shapes)] : random_shape(random, 4, 9);
     for (auto& dim : shape) dim = std::max(dim, 1);
     std::vector<int> axes;
@@ -378,8 +378,8 @@ TEST(Tiles, reduced_without_being_stored) {
     n_large += is_done && is_large;
     ASSERT_FALSE(HasFailure()) << i;
   }
-  EXPECT_GT(n_done, 1000);
-  EXPECT_GT(n_large, 20);
+  EXPECT_GT(n_done, 300);
+  EXPECT_GT(n_large, 60);
 }
 
 TEST(Tiles, outputs_past_the_caches) {

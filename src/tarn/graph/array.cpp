@@ -42,17 +42,6 @@ BufferRef adopt(allocator::Buffer buffer, Deleter deleter, const char* op) {
   return BufferRef::adopt(buffer, std::move(deleter));
 }
 
-// Throws for a shape that no array has.
-size_t checked_nbytes(const Shape& shape, Dtype dtype, const char* op = "array") {
-  for (ShapeElem dim : shape)
-    check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
-  const auto size = size_t(size_of_shape(shape));
-  size_t nbytes;
-  check<std::overflow_error>(!__builtin_mul_overflow(size, size_t(dtype.size()), &nbytes), op,
-                             "{} elements of {} do not fit in memory.", size, dtype);
-  return nbytes;
-}
-
 array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape shape, Dtype dtype,
                           const std::vector<array>& inputs) {
   check(primitive != nullptr, "array", "an operation needs a primitive, got none.");
@@ -64,6 +53,16 @@ array make_primitive_node(const std::shared_ptr<Primitive>& primitive, Shape sha
 }
 
 }  // namespace
+
+size_t checked_nbytes(const Shape& shape, Dtype dtype, const char* op) {
+  for (ShapeElem dim : shape)
+    check(dim >= 0, op, "negative dimensions not allowed, got {}.", shape);
+  const auto size = size_t(size_of_shape(shape));
+  size_t nbytes;
+  check<std::overflow_error>(!__builtin_mul_overflow(size, size_t(dtype.size()), &nbytes), op,
+                             "{} elements of {} do not fit in memory.", size, dtype);
+  return nbytes;
+}
 
 ArrayData allocate_row_major(const NodeOutput& output, Stream stream) {
   Backend& backend = Runtime::instance().stream(stream).backend;

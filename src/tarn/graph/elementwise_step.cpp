@@ -185,7 +185,10 @@ FailurePtr ElementwiseStep::compute() noexcept {
       run_fused();
       return nullptr;
     } catch (...) {
-      if (members_.size() == 1 && !has_reader_) return record_failure_of(*members_[0].node);
+      if (members_.size() == 1 || has_reader_) {
+        outputs_[0].data = {};
+        return record_failure_of(*outputs_[0].node);
+      }
       // See Note [Fusion and failures].
     }
   }
@@ -210,7 +213,7 @@ void ElementwiseStep::run_fused() {
   // members' inputs and this step's leaf.
   std::array<bool, kMaxTileInputs> taken{};
   auto donor = [&](int itemsize) -> const ArrayData* {
-    // A reader may fail when the program has written, and then the group runs again.
+    // A reader may fail when the program has written, and a retry reads the inputs again.
     if (!may_donate || has_reader_) return nullptr;
     for (size_t i = 0; i < leaves_.size(); ++i) {
       const Leaf& leaf = leaves_[i];
@@ -229,7 +232,7 @@ void ElementwiseStep::run_fused() {
     if (const ArrayData* donated = donor(dtype.size())) {
       return dense_data(donated->buffer, donated->offset, shape_, strides);
     }
-    const size_t nbytes = size_t(size_of_shape(shape_)) * dtype.size();
+    const size_t nbytes = checked_nbytes(shape_, dtype);
     return dense_data(backend.allocate(nbytes), 0, shape_, strides);
   };
   std::array<void*, kMaxTileOutputs> pointers;
@@ -243,15 +246,17 @@ void ElementwiseStep::run_fused() {
     const Node& reader = *output.node;
     output.data = allocate_row_major(reader.first_output, stream_);
     const Op& op = reader.op;
-    if (backend.launch(op.op_class(), op.params(), program_, shape_, operands.span(), strides,
-                       view_of(reader.first_output, output.data))) {
+    const View result = view_of(reader.first_output, output.data);
+    if (backend.launch_fused(op.op_class(), op.params(), program_, shape_, operands.span(), strides,
+                             result)) {
       return;
     }
     const NodeOutput& read = reader.inputs[0].node().first_output;
     const ArrayData data = allocate(read.dtype);
     pointers[0] = data.buffer.data() + data.offset;
     launch(1);
-    return run_reader(view_of(read, data), output.data);
+    const View stored = view_of(read, data);
+    return backend.launch(op.op_class(), op.params(), {&stored, 1}, {&result, 1});
   }
   for (size_t i = 0; i < outputs_.size(); ++i) {
     ArrayData& data = outputs_[i].data;
@@ -259,14 +264,6 @@ void ElementwiseStep::run_fused() {
     pointers[i] = data.buffer.data() + data.offset;
   }
   launch(outputs_.size());
-}
-
-// The reader of a value that is in memory after all.
-void ElementwiseStep::run_reader(const View& input, const ArrayData& result) const {
-  const Node& reader = *outputs_[0].node;
-  const View output = view_of(reader.first_output, result);
-  Runtime::instance().stream(stream_).backend.launch(reader.op.op_class(), reader.op.params(),
-                                                     {&input, 1}, {&output, 1});
 }
 
 void ElementwiseStep::run_one_by_one() {
@@ -297,11 +294,11 @@ void ElementwiseStep::run_one_by_one() {
                     is_member ? &results[member].data : &input.node().output(input.index()).data};
       values[i] = program.add_input(input.dtype().val());
     }
-    if (result.failure) continue;
+    if (result.failure || has_reader_) continue;  // a reader has its failure from one of them
     try {
       program.add_output(program.add_instr(instr_of(node, values)));
       Operands operands(shape_, {sources.data(), node.inputs.size()}, backend);
-      size_t nbytes = size_t(size_of_shape(shape_)) * node.first_output.dtype.size();
+      const size_t nbytes = checked_nbytes(shape_, node.first_output.dtype);
       result.data = dense_data(backend.allocate(nbytes), 0, shape_, operands.layout(shape_));
       void* to = result.data.buffer.data();
       backend.launch(program, shape_, operands.span(), {&to, 1}, operands.output_strides());
@@ -310,23 +307,9 @@ void ElementwiseStep::run_one_by_one() {
     }
   }
 
-  if (has_reader_) {
-    Output& output = outputs_[0];
-    const Node& read = output.node->inputs[0].node();
-    const Result& result = results[size_t(index_of(read))];
-    output.failure = result.failure;
-    if (output.failure) return;
-    try {
-      output.data = allocate_row_major(output.node->first_output, stream_);
-      run_reader(view_of(read.first_output, result.data), output.data);
-    } catch (...) {
-      output.data = {};
-      output.failure = record_failure_of(*output.node);
-    }
-    return;
-  }
   for (Output& output : outputs_) {
-    Result& result = results[size_t(index_of(*output.node))];
+    const Node& member = has_reader_ ? output.node->inputs[0].node() : *output.node;
+    Result& result = results[size_t(index_of(member))];
     output.data = result.data;
     output.failure = result.failure;
   }

@@ -16,7 +16,8 @@ namespace tarn {
 // Note [Fusion and failures]
 // Fusing must not change what fails: were one input of the group to fail all of it, nodes that do
 // not depend on that input would be blamed. So when an input failed, or there is no memory for the
-// outputs, the group runs node by node, and each node settles as it would have alone.
+// outputs, the group runs node by node, and each node settles as it would have alone. A reader is
+// the only output, and all of the group is needed for it: whatever fails, fails the reader.
 class ElementwiseStep final : public Step {
  public:
   // A value in the program and the node that has it.
@@ -47,13 +48,13 @@ class ElementwiseStep final : public Step {
   // Whether a node with these operands still fits. `is_output`: it will surely be written.
   bool has_room(const Node& node, const Operand* operands, bool is_output) const noexcept;
   TileValue add(Node& node, const Operand* operands, bool is_output);
-  // Takes over another group; returns how far its values have moved. Requires: has_room_for(other).
+  // Takes over another group; `new_values` are those of its members here. Requires: has_room_for().
   bool has_room_for(const ElementwiseStep& other, const Node& next) const noexcept;
   void absorb(ElementwiseStep& other, std::vector<TileValue>& new_values);
 
   const std::vector<Member>& members() const noexcept { return members_; }
-  // The node's value will be written. Called for each such member when the group is closed; returns
-  // false when there are too many, then the group runs node by node.
+  // The node's value will be written. Called for each such member when the group is closed; when
+  // there are too many, the group runs node by node.
   void add_output(Node& node, TileValue value);
   // Makes the node, which reads `value`, the group's only output. Requires: all members are only
   // used in the group and by it.

@@ -30,6 +30,8 @@ class HostContext {
   ArrayData* results_;
 };
 
+// Bytes of an array. Throws for a shape that no array has.
+size_t checked_nbytes(const Shape& shape, Dtype dtype, const char* op = "array");
 // Bytes on the device of `stream` for a row-major array. Throws when there is no memory.
 ArrayData allocate_row_major(const NodeOutput& output, Stream stream);
 // The data of an array that shows bytes of another through `layout`, whose offset is in elements.

@@ -38,9 +38,9 @@ class Backend {
   // Runs a kernel that reads a program: its input is output 0 of the program, an array with
   // `strides`, which are dense. Returns false, having written nothing, where it takes an array in
   // memory.
-  virtual bool launch(const OpClass& op_class, const void* op, const TileProgram& program,
-                      const Shape& shape, std::span<const StridedOperand> inputs,
-                      const Strides& strides, const View& output) = 0;
+  virtual bool launch_fused(const OpClass& op_class, const void* op, const TileProgram& program,
+                            const Shape& shape, std::span<const StridedOperand> inputs,
+                            const Strides& strides, const View& output) = 0;
   // The layout that outputs of such a program should have. Returns whether the inputs that are not
   // single elements all have it, and so may be passed as dense; otherwise it is row-major.
   virtual bool choose_output_strides(const Shape& shape, std::span<const StridedOperand> inputs,

@@ -32,10 +32,10 @@ class CpuBackend final : public Backend {
     }
   }
 
-  bool launch(const OpClass& op_class, const void* op, const TileProgram& program,
-              const Shape& shape, std::span<const StridedOperand> inputs, const Strides& strides,
-              const View& output) override {
-    return cpu::launch_kernel(op_class, op, program, shape, inputs, strides, output);
+  bool launch_fused(const OpClass& op_class, const void* op, const TileProgram& program,
+                    const Shape& shape, std::span<const StridedOperand> inputs,
+                    const Strides& strides, const View& output) override {
+    return cpu::launch_fused_kernel(op_class, op, program, shape, inputs, strides, output);
   }
 
   bool choose_output_strides(const Shape& shape, std::span<const StridedOperand> inputs,

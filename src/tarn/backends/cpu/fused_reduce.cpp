@@ -14,12 +14,16 @@ namespace {
 
 // Values that are cheaper to put into memory of this size first than to plan tiles for.
 constexpr int64_t kSmallBytes = 16 << 10;
+// A repeated element can stand for more than could ever be computed: that is refused for its
+// memory.
+constexpr int64_t kMostElements = int64_t{1} << 40;
 
 // How a reduction reads the elements.
 struct Reads {
-  int64_t size;     // of all
-  int64_t row;      // elements that follow each other and belong together
-  bool by_columns;  // row by row, a piece of each
+  int64_t size;         // of all
+  int64_t row;          // elements that follow each other and belong together
+  int64_t n_adjoining;  // rows that follow each other in memory and are read one after the other
+  bool by_columns;      // row by row, a piece of each
 };
 
 // Computes what a thread reads.
@@ -45,7 +49,8 @@ class ProgramReader {
   // Of short rows, some of those that come next, too. What comes after them is fetched meanwhile.
   void compute(int64_t begin, int64_t n) {
     const bool is_row = n == reads_.row;
-    const int64_t rows = is_row ? std::max<int64_t>(1, BlockReader::kBlock / n) : 1;
+    const int64_t rows =
+        is_row ? std::clamp<int64_t>(BlockReader::kBlock / n, 1, reads_.n_adjoining) : 1;
     begin_ = begin;
     end_ = std::min(begin + rows * n, reads_.size);
     tiles_.fetch(reads_.by_columns && !is_row ? begin + reads_.row : end_, end_ - begin_);
@@ -67,9 +72,13 @@ class ProgramReader {
 
 struct ProgramSource {
   using Reader = ProgramReader;
+  // Computing an element takes longer than reading it.
+  static constexpr int64_t kElementsPerRange = 16 << 10;
+
   Reader reader(Dtype::Val element) const {
     return ProgramReader(tiles, reads, size_of_dtype(element));
   }
+  bool reads_in_place(Dtype::Val, int64_t) const { return false; }
 
   const FlatTiles& tiles;
   Reads reads;
@@ -77,13 +86,16 @@ struct ProgramSource {
 
 // Nothing, if elements that belong together do not follow each other.
 std::optional<Reads> reads_of(const ReduceLayout& layout, int64_t size) {
+  const Walk &kept = layout.kept, &reduced = layout.reduced;
+  const auto adjoining = [](const Walk& rows, int64_t row) {
+    return rows.inner_stride() == row ? rows.inner_dim() : 1;
+  };
   if (prefers_columns(layout)) {
-    if (layout.kept.inner_stride() != 1) return std::nullopt;
-    return Reads{size, layout.kept.inner_dim(), true};
+    if (kept.inner_stride() != 1) return std::nullopt;
+    return Reads{size, kept.inner_dim(), adjoining(reduced, kept.inner_dim()), true};
   }
-  const Walk& reduced = layout.reduced;
   if (reduced.shape.size() != 1 || reduced.inner_stride() != 1) return std::nullopt;
-  return Reads{size, reduced.size, false};
+  return Reads{size, reduced.size, adjoining(kept, reduced.size), false};
 }
 
 // Whether all that is not dense is about as fast to gather: rows, and elements that are repeated.
@@ -107,15 +119,16 @@ bool reduce_program(const ops::Reduce& op, TileProgram program, const Shape& sha
   void* place = small;
   const View in{place, shape.data(),        strides.data(), int(shape.size()),
                 dtype, size_of_shape(shape)};
-  if (in.nbytes() <= kSmallBytes) {
+  if (in.size <= kSmallBytes / in.itemsize()) {
     run(program, inputs, {&place, 1}, dims, strides.data());
     reduce(op.op, in, op.axes, out, allocate);
     return true;
   }
-  const Reducer reducer(op.op, dtype, out.dtype);
+  if (in.size > kMostElements || dtype == complex64) return false;
   ReduceLayout layout = split_axes(in, op.axes);
   const std::optional<Reads> reads = reads_of(layout, in.size);
-  if (!reads || out.size == 0 || dtype == complex64) return false;
+  if (!reads) return false;
+  const Reducer reducer(op.op, dtype, out.dtype);
   if (reducer.element != dtype.val()) {
     if (program.n_instrs() == kMaxTileInstrs) return false;
     program.set_output(0, program.add_cast(program.output(0), reducer.element));

@@ -14,7 +14,8 @@ namespace tarn::cpu {
 
 // Reduces output 0 of `program` over `shape` as reduce() would reduce an array of those values with
 // `strides`, which are dense, to the same bits. Returns false, having written nothing, where that
-// array is the better way: elements of one result are not neighbours, or inputs are transposed.
+// array is the better or the only way: elements of one result do not follow each other, inputs are
+// transposed, the program or the shape is at its limits, or numbers are complex.
 // Requires: as for run() and reduce().
 bool reduce_program(const ops::Reduce& op, TileProgram program, const Shape& shape,
                     std::span<const StridedOperand> inputs, const Strides& strides, const View& out,

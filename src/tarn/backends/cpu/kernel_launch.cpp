@@ -1,6 +1,5 @@
 #include "tarn/backends/cpu/kernel_launch.h"
 
-#include <cassert>
 #include <memory>
 #include <type_traits>
 
@@ -205,10 +204,10 @@ void launch_kernel(const OpClass& op_class, const void* op, Views inputs, Views 
   kLaunches[op_class.index](op, inputs, outputs);
 }
 
-bool launch_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
-                   const Shape& shape, std::span<const StridedOperand> inputs,
-                   const Strides& strides, const View& output) {
-  assert(op_class.index == int(KernelOp::Reduce));
+bool launch_fused_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
+                         const Shape& shape, std::span<const StridedOperand> inputs,
+                         const Strides& strides, const View& output) {
+  if (op_class.index != int(KernelOp::Reduce)) return false;
   return reduce_program(*static_cast<const ops::Reduce*>(op), program, shape, inputs, strides,
                         output, allocate_scratch);
 }

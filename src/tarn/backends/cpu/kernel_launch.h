@@ -14,9 +14,9 @@ namespace tarn::cpu {
 void launch_kernel(const OpClass& op_class, const void* op, std::span<const View> inputs,
                    std::span<const View> outputs);
 
-// Of an operation that reads a program. Returns whether it ran: see Backend::launch.
-bool launch_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
-                   const Shape& shape, std::span<const StridedOperand> inputs,
-                   const Strides& strides, const View& output);
+// Returns whether it ran: see Backend::launch_fused.
+bool launch_fused_kernel(const OpClass& op_class, const void* op, const TileProgram& program,
+                         const Shape& shape, std::span<const StridedOperand> inputs,
+                         const Strides& strides, const View& output);
 
 }  // namespace tarn::cpu

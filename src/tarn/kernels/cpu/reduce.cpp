@@ -38,7 +38,12 @@ void write_identity(Identity identity, Dtype::Val dtype, void* to) {
 // Elements of an array.
 struct ArraySource {
   using Reader = BlockReader;
+  static constexpr int64_t kElementsPerRange = 64 << 10;
+
   Reader reader(Dtype::Val element) const { return BlockReader(view, element); }
+  bool reads_in_place(Dtype::Val element, int64_t stride) const {
+    return reader(element).reads_in_place(stride);
+  }
 
   const View& view;
 };

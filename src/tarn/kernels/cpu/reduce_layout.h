@@ -1,5 +1,5 @@
 // How an operation along axes walks over its input, and how the input's elements are brought
-// together. Shared by reductions, softmax, scans and sorting; not for use outside their files.
+// together. Shared by reductions (the fused ones of the backend, too), softmax, scans and sorting.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,6 @@ namespace tarn::cpu {
 // number of threads, and the chunks' accumulators are combined in order.
 inline constexpr int64_t kChunk = 64 << 10;
 inline constexpr int64_t kFewOutputs = 64;
-// Elements that a thread takes from the queue at once, about.
-inline constexpr int64_t kElementsPerRange = 64 << 10;
 
 // Columns that are reduced at once: their accumulators stay in the first-level cache, and rows are
 // read in pieces long enough for the prefetchers, several pages where they need no conversion.
@@ -132,7 +130,7 @@ class RowReduction : Reduction<Source> {
     cut(few ? kChunk : layout_.reduced.size);
     const int64_t per_unit = std::max<int64_t>(1, std::min(chunk_, layout_.reduced.size));
     parallel_ranges(layout_.kept.size * n_chunks_,
-                    std::max<int64_t>(1, kElementsPerRange / per_unit),
+                    std::max<int64_t>(1, Source::kElementsPerRange / per_unit),
                     [this](RangeQueue& queue) { drain(queue); });
     combine_chunks();
   }
@@ -213,13 +211,12 @@ class ColumnReduction : Reduction<Source> {
     const int64_t most = std::min(width, kColumns);
     const int64_t rows = ceil_div(ceil_div(kChunk, most), kFloatRows) * kFloatRows;
     cut(n_rows * ceil_div(width, most) < kFewOutputs ? rows : layout_.reduced.size);
-    const bool reads_in_place =
-        in_.reader(reducer_.element).reads_in_place(layout_.kept.inner_stride());
+    const bool reads_in_place = in_.reads_in_place(reducer_.element, layout_.kept.inner_stride());
     columns_ = reads_in_place ? most : std::min(width, BlockReader::kBlock);
     n_pieces_ = ceil_div(width, columns_);
     const int64_t per_unit = columns_ * std::min(chunk_, layout_.reduced.size);
     parallel_ranges(n_rows * n_pieces_ * n_chunks_,
-                    std::max<int64_t>(1, kElementsPerRange / per_unit),
+                    std::max<int64_t>(1, Source::kElementsPerRange / per_unit),
                     [this](RangeQueue& queue) { drain(queue); });
     combine_chunks();
   }

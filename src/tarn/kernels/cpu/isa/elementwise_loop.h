@@ -78,11 +78,11 @@ TARN_LONG(power, Power)
 // Stores f(i) at y + i for each whole pack of the n elements, from number i on; returns where they
 // end. Packs of short formulas come two at a time, else the loop would take longer than they; not
 // in streams, which wait for memory.
-template <bool kIsLong, size_t kStep, class R, class F>
+template <bool kLong, size_t kStep, class R, class F>
 TARN_FN size_t store_packs(R* y, size_t n, bool stream, F f) {
   constexpr size_t kAtOnce = 2;
   size_t i = 0;
-  if constexpr (!kIsLong) {
+  if constexpr (!kLong) {
     if (!stream) {
       for (; i + kAtOnce * kStep <= n; i += kAtOnce * kStep) {
         unrolled<kAtOnce>([&](auto k) { store(y + i + k * kStep, f(i + k * kStep)); });

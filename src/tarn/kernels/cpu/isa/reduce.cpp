@@ -26,9 +26,9 @@ TARN_FN void fetch_round(const E* x) {
   unrolled<256 / 64>([&](auto line) { hwy::Prefetch(later + line * 64); });
 }
 
-// Elements that are folded to one before they are combined with the accumulator, which of floats is
-// a double: bounds the error of long sums. As many as are read at once where they are not in
-// memory, so that the bits of a result do not tell how its elements were read.
+// Floating-point numbers that are folded to one before they are combined with the accumulator,
+// which of floats is a double: bounds the error of long sums. As many as are read at once where
+// they are not in memory, so that the bits of a result do not tell how its elements were read.
 constexpr size_t kFolded = cpu::BlockReader::kBlock;
 
 // Scalars wrap as packs do.
@@ -145,7 +145,7 @@ void reduce_run(void* accumulator, const void* elements, size_t n) {
   const E* x = static_cast<const E*>(elements);
   const Pack<E> identity(R::template kIdentity<E>);
   while (n > 0) {
-    const size_t n_block = HWY_MIN(n, kFolded);
+    const size_t n_block = kIsFloatLane<E> ? HWY_MIN(n, kFolded) : n;
     Pack<E> lanes[kPacks];
     unrolled<kPacks>([&](auto k) { lanes[k] = identity; });
     size_t i = 0;
