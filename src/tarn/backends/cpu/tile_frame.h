@@ -10,8 +10,8 @@
 namespace tarn::cpu {
 
 // What a thread works on at once is to stay in the first-level cache: the slots, and the inputs
-// that are read in place twice, since those of the next tile are fetched while the outputs of this
-// one leave. Unless that would make tiles too short to pay for the calls of their kernels.
+// that are read in place twice, since the processor fetches those of the next tile. Unless that
+// would make tiles too short to pay for the calls of their kernels.
 inline constexpr int64_t kTileBudget = 32 << 10;
 inline constexpr int64_t kLargestTile = 2048;
 inline constexpr int64_t kSmallestTile = 64;

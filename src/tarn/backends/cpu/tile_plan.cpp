@@ -17,7 +17,7 @@ class Planner {
           std::span<void* const> outputs, uint32_t gathered, bool stream)
       : program_(program), inputs_(inputs), outputs_(outputs), gathered_(gathered) {
     plan_.stream = stream;
-    plan_.stream_tile = kernels().stream_tile;
+    plan_.stream_copy = kernels().stream_copy;
     for (int i = 0; i < program.n_inputs(); ++i) {
       plan_.input_item_size[i] = uint8_t(size_of_dtype(program.input_dtype(i)));
     }
@@ -201,7 +201,7 @@ void TilePlan::stream_deliveries(void* const* at, void* const* at_output, size_t
       n_fetched = 0;
       continued &= continued - 1;
     }
-    stream_tile(at_output[delivery.output], at[delivery.value], nbytes, ahead, n_ahead);
+    stream_copy(at_output[delivery.output], at[delivery.value], nbytes, ahead, n_ahead);
   }
 }
 

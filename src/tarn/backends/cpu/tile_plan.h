@@ -36,7 +36,7 @@ struct TilePlan {
   int n_slots = 0;
   int slot_item_size = 1;  // the largest element in a slot
   bool stream = false;     // outputs bypass the caches
-  StreamCopy stream_tile = nullptr;
+  StreamCopy stream_copy = nullptr;
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
   uint8_t input_item_size[kMaxTileInputs];

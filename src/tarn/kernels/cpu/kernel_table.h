@@ -40,8 +40,9 @@ struct TileKernel {
   explicit operator bool() const { return loop != nullptr; }
 };
 
-// *accumulator = the accumulator combined with all n elements. The accumulator of a sum or product
-// of floats is a double; every other has the type of the elements.
+// *accumulator = the accumulator combined with all n elements, floating-point ones after every
+// BlockReader::kBlock. The accumulator of a sum or product of floats is a double; every other has
+// the type of the elements.
 using RunReducer = void (*)(void* accumulator, const void* elements, size_t n);
 
 // The best element so far, in its own type, and where it was.
@@ -96,8 +97,7 @@ struct KernelTable {
   AddExpColumns add_exp_columns[kDtypeCount];
   ScaledExpColumns scaled_exp_columns[kDtypeCount];
 
-  StreamCopy stream_copy;  // what is ahead goes to the second-level cache
-  StreamCopy stream_tile;  // to the first only: for so little that it stays there until it is read
+  StreamCopy stream_copy;
 };
 
 // The table that this process uses. Throws std::runtime_error if the CPU has none of the
