@@ -213,6 +213,23 @@ TEST(Contract, contract_p25_through_a_sum_of_what_is_in_no_memory) {
   EXPECT_EQ(*runs, 2);
 }
 
+TEST(Contract, contract_p25_a_reduction_of_what_is_in_no_memory_whose_deadline_passed) {
+  Stream s = cpu_stream(), s2 = cpu_stream();
+  Gate gate;
+  array a = operation("gated", s, {}, [pass = gate.pass()](auto&, auto& outputs) {
+    pass.go_through();
+    fill_output(outputs[0], 7);
+  });
+  async_eval(a);
+  array largest = max(multiply(a, a, s2), s2);
+  EvalOptions past;
+  past.deadline = std::chrono::steady_clock::now();
+  EXPECT_THROW(eval({largest}, past), DeadlineError);
+  gate.open();
+  retry({largest});
+  EXPECT_TRUE(has_values(largest, 49));
+}
+
 TEST(Contract, contract_p25_retrying_what_never_failed_evaluates_it) {
   Stream s = cpu_stream();
   Runs runs = count_runs();
