@@ -278,6 +278,7 @@ void print_table() {
 
 int main(int argc, char** argv) {
   try {
+    const LimitThreads threads;
     const Checkpoint checkpoint;
     memory_of_statistics(checkpoint);
     nodes();

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <unistd.h>
 
@@ -15,7 +16,15 @@
 #include <new>
 #include <thread>
 
+#include "tarn/runtime/components.h"
+
 namespace tarn::bench {
+
+// While it lives, limits are those of as many threads as operations have.
+class LimitThreads {
+  const tbb::global_control limit_{tbb::global_control::max_allowed_parallelism,
+                                   size_t(installed_components().n_threads)};
+};
 
 // Zeroed memory on huge pages, where the system has them.
 template <class T>

@@ -447,6 +447,7 @@ nlohmann::json json_of(const std::vector<Result>& results, const Limits& limits)
 
 int main(int argc, char** argv) {
   CLI::App app("Times operations beside NumPy, PyTorch and the limits of the machine.");
+  const LimitThreads threads;
   std::string only = "*", json_path;
   app.add_option("--only", only, "Rows whose names match this pattern");
   app.add_option("--json", json_path, "Write all seconds to this file, too");
