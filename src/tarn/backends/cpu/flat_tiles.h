@@ -1,4 +1,5 @@
-// Tiles that are pieces of a program's flattened shape: strided inputs are gathered into them.
+// Tiles that are pieces of a program's flattened shape: inputs are gathered into them, unless they
+// can be read where they are.
 #pragma once
 
 #include "tarn/backends/cpu/tile_frame.h"
@@ -9,6 +10,7 @@ namespace tarn::cpu {
 // Immutable; threads share it, each with a frame of its own.
 class FlatTiles {
  public:
+  // Requires: `work` outlives it.
   explicit FlatTiles(const TileWork& work);
 
   int64_t tile() const { return tile_; }  // elements
