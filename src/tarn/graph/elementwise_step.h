@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "tarn/base/view.h"
 #include "tarn/graph/array.h"
 #include "tarn/graph/step.h"
 #include "tarn/ops/tile_program.h"
@@ -82,7 +81,6 @@ class ElementwiseStep final : public Step {
   int find_leaf(const array& source) const noexcept;
   void run_fused();
   void run_one_by_one();
-  void run_reader(const View& input, const ArrayData& result) const;
 
   Shape shape_;
   Stream stream_;

@@ -172,10 +172,11 @@ class TiledProduct {
   }
 
  private:
-  // Whether b is so large that reading it is most of the work.
+  // Whether b is so large that reading it is most of the work, and wide enough for all threads.
   static bool has_few_rows(const Product& p) {
     return (p.dtype == float32 || p.dtype == float64) && p.b_col == 1 && p.m <= kFewRows &&
-           p.k >= kMatmulDepth && p.n * p.k >= p.m * kLargePerRow;
+           p.k >= kMatmulDepth && p.n * p.k >= p.m * kLargePerRow &&
+           p.n >= num_threads() * kFewestColumns;
   }
 
   // In tiles of all rows and as many columns as threads leave.
