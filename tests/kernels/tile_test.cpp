@@ -252,6 +252,42 @@ TEST(Tiles, transposed_inputs) {
   }
 }
 
+// Panels have whole cache lines of bytes, and so many rows of doubles.
+TEST(Tiles, transposed_inputs_of_all_sizes) {
+  std::mt19937 random(14);
+  const Shape shape{300, 400};
+  for (int n_bytes : {0, 1, kMaxTileInputs - 2, kMaxTileInputs - 1}) {
+    std::vector<TestArray> arrays;
+    std::vector<StridedOperand> operands;
+    TileProgram program;
+    std::vector<double> expected;
+    TileValue sum = 0;
+    for (int i = 0; i < kMaxTileInputs; ++i) {
+      const Dtype dtype = i > 0 && i <= n_bytes ? int8 : float64;
+      const bool is_transposed = i > 0;
+      TestArray& array =
+          arrays.emplace_back(dtype, is_transposed ? Shape{shape[1], shape[0]} : shape);
+      visit(dtype, [&]<class T>(type_tag<T>) {
+        array.for_each<T>([&](T& x, int64_t) { x = T(pick(random, -9, 9)); });
+        if (is_transposed) array.transpose({1, 0});
+        const std::vector<T> elements = array.elements<T>();
+        expected.resize(elements.size());
+        for (size_t k = 0; k < elements.size(); ++k) expected[k] += double(elements[k]);
+      });
+      const View view = array.view();
+      operands.push_back({view.data, is_transposed ? Form::strided : Form::dense, view.strides});
+      TileValue value = program.add_input(dtype.val());
+      if (dtype == int8) value = program.add_cast(value, Dtype::Val::float64);
+      sum = i == 0 ? value : program.add_op(ElementwiseOp::add, float64, sum, value);
+    }
+    program.add_output(sum);
+    std::vector<double> result(expected.size());
+    void* const output = result.data();
+    cpu::run(program, operands, {&output, 1}, dims(shape));
+    ASSERT_EQ(result, expected) << n_bytes << " of them bytes";
+  }
+}
+
 TEST(Tiles, programs_of_the_largest_size) {
   std::mt19937 random(5);
   for (int size : {1, 16, 100, 5000}) {

@@ -104,7 +104,6 @@ void FlatTiles::run(TileFrame& frame, void* const* outputs, int64_t begin, int64
 }
 
 void FlatTiles::fetch(int64_t begin, int64_t n) const {
-  constexpr int64_t kLine = 64;
   const int64_t end = std::min(begin + n, work_.size);
   for (size_t i = 0; i < work_.inputs.size(); ++i) {
     if (work_.inputs[i].form != Form::dense) continue;

@@ -18,8 +18,6 @@ using Form = StridedOperand::Form;
 constexpr int64_t kLongRow = 256;
 constexpr int64_t kLongPanelRow = 32;
 constexpr int64_t kFewPanelRows = 8;
-// Bytes of a panel along the dimension in which its input is contiguous: one cache line.
-constexpr int64_t kPanelBytes = 64;
 // Elements that a thread takes from the queue at once, about.
 constexpr int64_t kElementsPerRange = 32 << 10;
 
@@ -71,14 +69,17 @@ class RowRun {
 
   void classify_inputs() {
     int64_t panel_rows = 1;
+    int64_t panel_item_sizes = 0;
     for (size_t i = 0; i < work_.inputs.size(); ++i) {
       access_[i] = classify(i);
       if (access_[i] == Access::panel) {
-        panel_rows = std::max(panel_rows, kPanelBytes / input_item_size(i));
+        panel_rows = std::max(panel_rows, kLine / input_item_size(i));
+        panel_item_sizes += input_item_size(i);
       } else if (access_[i] != Access::in_place) {
         gathered_ |= 1u << i;
       }
     }
+    while (panel_rows * panel_item_sizes > kMostPanelBytes) panel_rows /= 2;
     if (panel_axis_ != kNoAxis)
       rows_per_block_ = std::min<int64_t>(panel_rows, work_.shape[panel_axis_]);
   }
@@ -174,10 +175,10 @@ class RowRun {
           element(work_.inputs[i].data, input_strides(i), block.index, input_item_size(i));
       if (access_[i] == Access::panel) {
         panels = aligned(panels);
-        gather_transposed(panels, input_rows[i], input_strides(i)[inner_], block.rows,
-                          block.columns, input_item_size(i));
+        gather_transposed(panels, panel_stride(i, block), input_rows[i], input_strides(i)[inner_],
+                          block.rows, block.columns, input_item_size(i));
         input_rows[i] = reinterpret_cast<char*>(panels);
-        panels += block.rows * block.columns * input_item_size(i);
+        panels += block.rows * panel_stride(i, block) * input_item_size(i);
       }
     }
     for (int i = 0; i < n_outputs; ++i) {
@@ -215,9 +216,13 @@ class RowRun {
     }
   }
 
+  int64_t panel_stride(int i, const Block& block) const {
+    return block.columns + kLine / input_item_size(i);
+  }
+
   // Elements from a row of a block to the next.
   int64_t row_step(int i, const Block& block) const {
-    if (access_[i] == Access::panel) return block.columns;
+    if (access_[i] == Access::panel) return panel_stride(i, block);
     if (access_[i] == Access::constant || panel_axis_ == kNoAxis) return 0;
     return input_strides(i)[panel_axis_];
   }

@@ -27,12 +27,18 @@ inline int64_t tile_elements(const TilePlan& plan, int64_t in_place, int64_t pan
   return std::clamp(int64_t(std::bit_floor(uint64_t(fitting))), kSmallestTile, kLargestTile);
 }
 
-// Enough for the smallest tile of the largest program: a slot for every value, and an aligned panel
-// of a cache line per element for every input.
+// Transposed inputs are gathered in panels of some rows, for which they have at most this many bytes
+// for each element of a row: of one input whole cache lines. Rows are a line longer than needed,
+// else those of a power of two would push each other out of the cache.
+inline constexpr int64_t kLine = 64;
+inline constexpr int64_t kMostPanelBytes = kLine * kMaxTileInputs;
+inline constexpr int64_t kMostPanelRows = kLine;
+
+// Enough for the smallest tile of the largest program: a slot for every value, and aligned panels.
 struct TileScratch {
-  static constexpr size_t kBytes = 4 * kTileBudget;
-  static_assert(kBytes >=
-                kSmallestTile * (8 * kMaxTileValues + 64 * kMaxTileInputs) + 8 * kMaxTileInputs);
+  static constexpr size_t kBytes = 6 * kTileBudget;
+  static_assert(kBytes >= kSmallestTile * (8 * kMaxTileValues + kMostPanelBytes) +
+                              kMaxTileInputs * (kMostPanelRows * kLine + 8));
 
   alignas(64) std::byte bytes[kBytes];
 };

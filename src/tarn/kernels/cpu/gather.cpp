@@ -96,13 +96,23 @@ void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, i
   });
 }
 
-void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows, int64_t cols,
-                       int item_size) {
+void gather_transposed(void* to, int64_t to_stride, const void* from, int64_t from_stride,
+                       int64_t rows, int64_t cols, int item_size) {
   with_word(item_size, [&](auto word) {
     using Word = decltype(word);
-    transpose_block(static_cast<const Word*>(from), stride, static_cast<Word*>(to), cols, rows,
-                    cols,
-                    /*stream=*/false);
+    constexpr int64_t kAtOnce = kLineWords<Word>;
+    constexpr int kSecondLevel = 2;
+    for (int64_t c = 0; c < cols; c += kAtOnce) {
+      const int64_t n = std::min(kAtOnce, cols - c);
+      const Word* const piece = static_cast<const Word*>(from) + c * from_stride;
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t r = rows; r < 2 * rows; r += kLineWords<Word>) {
+          __builtin_prefetch(piece + i * from_stride + r, 0, kSecondLevel);
+        }
+      }
+      transpose_block(piece, from_stride, static_cast<Word*>(to) + c, to_stride, rows, n,
+                      /*stream=*/false);
+    }
   });
 }
 

@@ -22,10 +22,10 @@ void gather(void* to, const void* from, std::span<const int32_t> shape, const in
 void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, int64_t begin,
              const void* from, int64_t n, int item_size);
 
-// Element (r, c) of a panel of `rows` x `cols` is at from[r + c * stride] and goes to to[r * cols +
-// c].
-void gather_transposed(void* to, const void* from, int64_t stride, int64_t rows, int64_t cols,
-                       int item_size);
+// Element (r, c) of a panel of `rows` x `cols` is at from[r + c * from_stride] and goes to
+// to[r * to_stride + c]. The panel after it, at from[rows], is fetched.
+void gather_transposed(void* to, int64_t to_stride, const void* from, int64_t from_stride,
+                       int64_t rows, int64_t cols, int item_size);
 
 // From this size on a target is written past the caches, which saves reading it first: the reader
 // will not find such an amount in them anyway.
