@@ -181,11 +181,10 @@ TARN_FN T logaddexp(T x, T y) {
   return max(x, y) + log1p(select(is_near, ratio, T(0)));
 }
 
-// log2(|x|) as the sum of two floats, to about 2^-31 of its size.
+// The base-2 logarithm of 2^e (1 + f) as the sum of two floats, to about 2^-31 of its size.
 template <class T>
-TARN_FN TwoPieces<T> log2_in_two(T x) {
-  const T magnitude = abs(x);
-  const auto [e, f] = log_parts(magnitude);
+TARN_FN TwoPieces<T> log2_in_two(const LogParts<T>& parts) {
+  const auto& [e, f] = parts;
   // With s = f / (2 + f), in two floats: log2(1 + f) = 2 / log(2) s + s^3 p(s^2).
   const T divisor = T(2) + f;
   const T inverse = T(1) / divisor;
@@ -205,43 +204,57 @@ TARN_FN TwoPieces<T> log2_in_two(T x) {
   const T product_low =
       fma(s, T(0x1.715476p+1f), -product) + fma(s, T(0x1.4ae0cp-25f), s_low * T(0x1.715476p+1f));
   const T sum = e + product;
-  const T rest = (e - sum) + product + (term + (term_low + product_low));
-  // The logarithms of 0 and infinity; NaN stays.
-  const T high = select(magnitude < T(FloatFormat<T>::kInfinity), sum, magnitude);
-  return {select(x == T(0), T(-FloatFormat<T>::kInfinity), high), rest};
+  return {sum, (e - sum) + product + (term + (term_low + product_low))};
 }
 
-// 2^(high + low). Requires: |low| is at most 2, or |high| above 200, or one of them NaN.
 template <class T>
-TARN_FN T exp2_of_two(TwoPieces<T> x) {
-  const auto is_large = abs(x.high) > T(200);  // the result is 0 or infinity, x.low may be NaN
+TARN_FN TwoPieces<T> operator*(TwoPieces<T> x, T y) {
+  const T product = x.high * y;
+  return {product, fma(x.low, y, fma(x.high, y, -product))};
+}
+
+// 2^(high + low). Requires: |high| is below 2^15, |low| at most 2, or one of them NaN.
+template <class T>
+TARN_FN ScaledExp<T> scaled_exp2(TwoPieces<T> x) {
   const T sum = x.high + x.low;
-  const T high = select(is_large, copysign(T(200), x.high), sum);
-  const T low = select(is_large, T(0), (x.high - sum) + x.low);
   const T magic(FloatFormat<T>::kIntegerMagic);
-  const T shifted = high + magic;
-  const T r = (high - (shifted - magic)) + low;
+  const T shifted = sum + magic;
+  const T r = (sum - (shifted - magic)) + ((x.high - sum) + x.low);
   // 2^r = 1 + r p(r)
   const T p = polynomial(r, 0x1.62e43p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f, 0x1.3b2d4ep-7f,
                          0x1.5f3e8p-10f, 0x1.41fb9ep-13f);
-  return scale(fma(r, p, T(1)), bits(shifted) - bits(magic));
+  return {fma(r, p, T(1)), bits(shifted) - bits(magic)};
 }
 
 // Float only: 2 ULP.
 template <class T>
 TARN_FN T pow(T x, T y) {
   using Format = FloatFormat<T>;
-  const auto [high, low] = log2_in_two(x);
-  const T product = high * y;
-  const T magnitude = exp2_of_two<T>({product, fma(low, y, fma(high, y, -product))});
+  const T magnitude = abs(x);
+  TwoPieces<T> log = log2_in_two(log_parts(magnitude));
+  TwoPieces<T> exponent = log * y;
+  // Where x is positive and neither infinite nor NaN, and the result a normal number, nothing below
+  // would change it.
+  if (all((x > T(0)) & (x < T(Format::kInfinity)) & (abs(exponent.high) < T(125)))) {
+    const auto [p, n] = scaled_exp2(exponent);
+    return p * power_of_two<T>(n);
+  }
+  // The logarithms of 0 and infinity; NaN stays.
+  log.high = select(magnitude < T(Format::kInfinity), log.high, magnitude);
+  log.high = select(x == T(0), T(-Format::kInfinity), log.high);
+  exponent = log * y;
+  const auto is_large = abs(exponent.high) > T(200);  // then exponent.low may be NaN
+  exponent = {select(is_large, copysign(T(200), exponent.high), exponent.high),
+              select(is_large, T(0), exponent.low)};
+  const auto [p, n] = scaled_exp2(exponent);
   const T half = y * T(0.5f);
   const auto is_integer = trunc(y) == y;
   const auto is_odd = is_integer & (trunc(half) != half);
-  T r = copysign(magnitude, select(is_odd, x, T(0)));
+  T r = copysign(scale(p, n), select(is_odd, x, T(0)));
   // A negative base has a real power only for integer exponents; infinities of either are such, by
   // convention.
   r = select((x < T(0)) & !is_integer & (x >= T(-__FLT_MAX__)), T(Format::kNaN), r);
-  const auto is_unit = abs(x) == T(1);
+  const auto is_unit = magnitude == T(1);
   const auto is_infinite = abs(y) == T(Format::kInfinity);
   return select((x == T(1)) | (y == T(0)) | (is_unit & is_infinite), T(1), r);
 }

@@ -183,9 +183,14 @@ TARN_FN Pack<E> select(Mask<E> condition, Pack<E> x, Pack<E> y) {
   return hn::IfThenElse(condition.m, x.v, y.v);
 }
 
+template <class E>
+TARN_FN bool all(Mask<E> condition) {
+  return hn::AllTrue(typename Mask<E>::D(), condition.m);
+}
+
 template <class E, class F, class... P>
 TARN_FN Pack<E> replace_where(Mask<E> rare, Pack<E> y, F f, P... x) {
-  if (HWY_LIKELY(hn::AllFalse(typename Pack<E>::D(), rare.m))) return y;
+  if (HWY_LIKELY(all(!rare))) return y;
   return select(rare, lanewise(f, x...), y);
 }
 

@@ -84,6 +84,9 @@ TARN_FN T select(bool condition, T x, T y) {
   return condition ? x : y;
 }
 
+// Whether a condition holds in every lane: of a scalar, whether it holds.
+TARN_FN bool all(bool condition) { return condition; }
+
 // NaN where either is NaN.
 template <class T>
 TARN_FN T max(T x, T y) {

@@ -52,7 +52,7 @@ TARN_FN void exp_each(Pack<E> (&x)[kPacks]) {
   const Pack<E> low(std::is_same_v<E, float> ? -87 : -708);
   Mask<E> is_normal = x[0] > low;
   unrolled<kPacks>([&](auto k) { is_normal = is_normal & (x[k] > low); });
-  if (HWY_LIKELY(hn::AllTrue(typename Pack<E>::D(), is_normal.m))) {
+  if (HWY_LIKELY(all(is_normal))) {
     unrolled<kPacks>([&](auto k) { x[k] = math::approx::exp_of_small(x[k]); });
   } else {
     unrolled<kPacks>([&](auto k) { x[k] = exp(x[k]); });
