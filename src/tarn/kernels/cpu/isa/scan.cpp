@@ -92,11 +92,19 @@ class Lanes {
   using V = hn::Vec<D>;
   static constexpr size_t kCount = hn::MaxLanes(D());
 
-  TARN_FN Lanes() : identity_(hn::Set(D(), A(Op::kIdentity))) {}
+  TARN_FN Lanes() : identity_(hn::Set(D(), A(Op::kIdentity))) {
+    unrolled<kCount>([&](auto by) {
+      HWY_ALIGN Index indices[kCount];
+      for (size_t i = 0; i < kCount; ++i) {
+        indices[i] = Index(by == 0 ? kCount - 1 : i < by ? 0 : i - by);
+      }
+      from_[by] = hn::SetTableIndices(D(), indices);
+    });
+  }
 
   template <size_t kBy>
   TARN_FN V moved_up(V v) const {
-    return hn::IfThenElse(hn::FirstN(D(), kBy), identity_, hn::TableLookupLanes(v, from<kBy>()));
+    return hn::IfThenElse(hn::FirstN(D(), kBy), identity_, hn::TableLookupLanes(v, from_[kBy]));
   }
   // Each lane combined with all before it.
   template <size_t kBy = 1>
@@ -105,53 +113,50 @@ class Lanes {
     if constexpr (2 * kBy < kCount) return scanned<2 * kBy>(v);
     return v;
   }
-  TARN_FN V last(V v) const { return hn::TableLookupLanes(v, from<0>()); }
+  TARN_FN V last(V v) const { return hn::TableLookupLanes(v, from_[0]); }
 
  private:
   using Index = hwy::MakeSigned<A>;
-
-  // Lane i from lane i - kBy; with 0, every lane from the last.
-  template <size_t kBy>
-  TARN_FN static auto from() {
-    HWY_ALIGN Index indices[kCount];
-    for (size_t i = 0; i < kCount; ++i) {
-      indices[i] = Index(kBy == 0 ? kCount - 1 : i < kBy ? 0 : i - kBy);
-    }
-    return hn::SetTableIndices(D(), indices);
-  }
+  using Indices = decltype(hn::SetTableIndices(D(), static_cast<const Index*>(nullptr)));
 
   const V identity_;
+  Indices from_[kCount];  // lane i from lane i - by; with 0, every lane from the last
 };
 
-template <class Op, class E, class A>
-void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
+template <class Op, class E, class A, bool kReverse, bool kInclusive>
+void scan_run_so(A& total, const E* from, E* to, size_t n) {
   using D = LanesOf<A>;
   const D d;
   const Lanes<Op, A> lanes;
   constexpr size_t kLanes = Lanes<Op, A>::kCount;
-  const E* from = static_cast<const E*>(x);
-  E* to = static_cast<E*>(out);
-  A& total = *static_cast<A*>(carry);
-
   auto before = hn::Set(d, total);
   const size_t n_whole = n / kLanes * kLanes;
   for (size_t i = 0; i < n_whole; i += kLanes) {
-    const size_t at = order.reverse ? n - kLanes - i : i;
+    const size_t at = kReverse ? n - kLanes - i : i;
     auto v = load_as(d, from + at);
-    if (order.reverse) v = hn::Reverse(d, v);
+    if constexpr (kReverse) v = hn::Reverse(d, v);
     v = lanes.scanned(v);
-    auto result = Op::combine_lanes(before, order.inclusive ? v : lanes.template moved_up<1>(v));
+    auto result = Op::combine_lanes(before, kInclusive ? v : lanes.template moved_up<1>(v));
     before = Op::combine_lanes(before, lanes.last(v));
-    if (order.reverse) result = hn::Reverse(d, result);
+    if constexpr (kReverse) result = hn::Reverse(d, result);
     store_as(d, result, to + at);
   }
   total = hn::GetLane(before);
   for (size_t i = n_whole; i < n; ++i) {
-    const size_t at = order.reverse ? n - 1 - i : i;
+    const size_t at = kReverse ? n - 1 - i : i;
     const A next = Op::combine(total, A(from[at]));
-    to[at] = E(order.inclusive ? next : total);
+    to[at] = E(kInclusive ? next : total);
     total = next;
   }
+}
+
+template <class Op, class E, class A>
+void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
+  const auto scan = order.reverse ? (order.inclusive ? scan_run_so<Op, E, A, true, true>
+                                                     : scan_run_so<Op, E, A, true, false>)
+                                  : (order.inclusive ? scan_run_so<Op, E, A, false, true>
+                                                     : scan_run_so<Op, E, A, false, false>);
+  scan(*static_cast<A*>(carry), static_cast<const E*>(x), static_cast<E*>(out), n);
 }
 
 template <class Op, class E, class A, bool kInclusive, bool kStream>
