@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <latch>
+#include <thread>
 
 namespace tarn {
 namespace {
@@ -12,11 +13,21 @@ namespace {
 // Returns only when n - 1 other threads have come.
 void meet_in_a_loop(int n) {
   std::latch all(n);
-  thread_team().run(n, [&](int) noexcept { all.arrive_and_wait(); });
+  thread_team().run(n, n - 1, [&](int) noexcept { all.arrive_and_wait(); });
 }
 
 TEST(Parallelism, as_many_threads_come_as_a_loop_wants) {
   for (int n : {1, 3, 8, 2, 8}) meet_in_a_loop(n);
+}
+
+TEST(Parallelism, loops_at_the_same_time_have_threads_of_their_own) {
+  std::latch all(4);
+  const auto run = [&] {
+    thread_team().run(2, 2, [&](int) noexcept { all.arrive_and_wait(); });
+  };
+  std::thread other(run);
+  run();
+  other.join();
 }
 
 TEST(Parallelism, the_child_of_a_fork_makes_threads_of_its_own) {

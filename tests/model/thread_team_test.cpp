@@ -33,7 +33,7 @@ class Marks {
   explicit Marks(int n) : n_(n) {}
 
   void run(ModelTeam& team) {
-    team.run(n_, [this](int i) noexcept { ++marks_[i]; });
+    team.run(n_, n_ - 1, [this](int i) noexcept { ++marks_[i]; });
     check(marks_[0] == 1, "the caller did not do its share once");
     for (int i = 1; i < n_; ++i) check(marks_[i] <= marks_[i - 1], "a call was left out");
   }
@@ -65,7 +65,7 @@ TEST(ThreadTeam, loops_at_the_same_time) {
 TEST(ThreadTeam, a_loop_inside_of_another) {
   expect_exhausted(threads_may_fail(), [] {
     ModelTeam team;
-    team.run(2, [&](int i) noexcept {
+    team.run(2, 1, [&](int i) noexcept {
       if (i == 1) Marks(2).run(team);
     });
   });
@@ -79,7 +79,7 @@ TEST(ThreadTeam, a_sleeping_thread_comes_when_it_is_wanted) {
       Mutex mutex;
       ConditionVariable came;
       bool has_come = false;
-      team.run(2, [&](int i) noexcept {
+      team.run(2, 1, [&](int i) noexcept {
         std::unique_lock lock(mutex);
         if (i == 1) {
           has_come = true;

@@ -1,7 +1,6 @@
 // Threads that help whoever runs a loop.
 #pragma once
 
-#include <algorithm>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -29,16 +28,16 @@ class BasicThreadTeam {
   }
 
   // Calls call(0), and, on each thread that comes while that runs, one of call(1) to call(n - 1).
-  // Returns when all calls have.
+  // Returns when all calls have. For all loops together there are at most `most_threads`.
   template <class Call>
   requires std::is_nothrow_invocable_v<const Call&, int>
-  void run(int n, const Call& call) noexcept {
+  void run(int n, int most_threads, const Call& call) noexcept {
     if (n < 2) return call(0);
     Loop loop;
     loop.body = &call;
     loop.call = [](const void* body, int i) noexcept { (*static_cast<const Call*>(body))(i); };
     loop.n_wanted = n - 1;
-    post(loop);
+    post(loop, most_threads);
     call(0);
     withdraw(loop);
   }
@@ -62,12 +61,12 @@ class BasicThreadTeam {
     Loop* next = nullptr;
   };
 
-  void post(Loop& loop) noexcept {
+  void post(Loop& loop, int most_threads) noexcept {
     const std::lock_guard lock(mutex_);
     Loop** end = &loops_;
     while (*end != nullptr) end = &(*end)->next;
     *end = &loop;
-    most_threads_ = std::max(most_threads_, loop.n_wanted);
+    most_threads_ = most_threads;
     n_wanted_.fetch_add(loop.n_wanted, std::memory_order_relaxed);
     recruit();
   }
@@ -167,7 +166,7 @@ class BasicThreadTeam {
   // All below guarded by mutex_; n_wanted_ may be read without.
   Loop* loops_ = nullptr;  // that want threads, in order
   Count n_wanted_{0};      // by all loops
-  int most_threads_ = 0;   // that a loop has wanted
+  int most_threads_ = 0;   // as the last loop had it
   int n_threads_ = 0;
   int n_looking_ = 0;  // of these, about to look for a loop
   int n_asleep_ = 0;   // and nobody has sent for them

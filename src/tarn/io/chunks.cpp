@@ -56,11 +56,11 @@ class ChunkRun {
 
 void run_chunks(size_t n_chunks, bool parallel, const std::function<void(size_t)>& run) {
   ChunkRun chunks(n_chunks, run);
-  const size_t n_threads =
-      parallel ? std::min(n_chunks, static_cast<size_t>(max_parallelism())) : 1;
+  const int most = max_parallelism();
+  const size_t n_threads = parallel ? std::min(n_chunks, static_cast<size_t>(most)) : 1;
   // A shared counter rather than a share for each thread: the file is then read front to back, as
   // the kernel's read-ahead expects.
-  thread_team().run(static_cast<int>(n_threads), [&](int) noexcept { chunks.work(); });
+  thread_team().run(static_cast<int>(n_threads), most - 1, [&](int) noexcept { chunks.work(); });
   chunks.rethrow_first();
 }
 

@@ -85,7 +85,7 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
       if (!has_failed.test_and_set()) failure = std::current_exception();
     }
   };
-  thread_team().run(n_calls, call_caught);
+  thread_team().run(n_calls, num_threads() - 1, call_caught);
   if (failure) std::rethrow_exception(failure);
 }
 
