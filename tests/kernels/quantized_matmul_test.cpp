@@ -88,6 +88,24 @@ TEST(QuantizedMatmul, long_rows_and_many_columns) {
   }
 }
 
+// How exact a sum of integers is depends on the largest of a few neighbouring elements, not of all.
+TEST(QuantizedMatmul, elements_of_all_sizes) {
+  std::mt19937 random(9);
+  for (const Format& format : all_formats()) {
+    const array w = random_numbers(random, {9, 256});
+    const array x = random_numbers(random, {2, 256});
+    const array numbers = dequantized(quantized(w, format), format, float32);
+    const QuantizedArray with_zeros = quantized(concatenate({zeros({9, 256}), w}, 1), format);
+    for (const float size : {1e-30f, 1.0f, 1e30f}) {
+      const array sized = multiply(x, array(size));
+      const array others = multiply(x, array(size * 1e6f));
+      const array got = product(concatenate({others, sized}, 1), with_zeros, format, true);
+      SCOPED_TRACE(testing::Message() << format << ", " << size);
+      ASSERT_NO_FATAL_FAILURE(expect_product(got, sized, numbers, true));
+    }
+  }
+}
+
 TEST(QuantizedMatmul, dtypes) {
   std::mt19937 random(3);
   const Format affine{"affine", 32, 4}, floats{"mxfp8", 32, 8};

@@ -59,7 +59,7 @@ struct DequantizeBlock {
 // So many codes of a row are multiplied at once, at most.
 inline constexpr int64_t kDotDepth = 4096;
 
-// y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the order that `arrange` makes.
+// y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the form that `arrange` makes.
 struct QuantizedDot {
   const std::byte* codes;
   const std::byte* scales;
@@ -80,9 +80,9 @@ struct QuantizedKernels {
   // By the dtype of the numbers: float32, float16, bfloat16.
   void (*quantize[kCodeKinds][kDtypeCount])(const QuantizeBlock& block);
   void (*dequantize[kCodeKinds][kDtypeCount])(const DequantizeBlock& block);
-  // Puts n elements into the order that `dot` wants and zeros behind them, up to a multiple of
-  // kMaxDotStep; and their sums over groups, with zeros up to padded_sums(n).
-  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, float* to,
+  // Puts n elements, one of m rows, into the form that `dot` wants and zeros behind them, up to a
+  // multiple of kMaxDotStep; and their sums over groups, with zeros up to padded_sums(n).
+  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, int64_t m, float* to,
                               float* sums);
   void (*dot[kCodeKinds])(const QuantizedDot& dot);
 };

@@ -119,7 +119,7 @@ class QuantizedProduct {
     float* const row = sums + m_ * sums_size;
     for (int64_t i = 0; i < m_; ++i) {
       float_from(dtype_, x_row(i), k_, row);
-      quantized_kernels().arrange[kind](row, k_, format_.group_size, x + i * x_size,
+      quantized_kernels().arrange[kind](row, k_, format_.group_size, m_, x + i * x_size,
                                         sums + i * sums_size);
     }
     const QuantizedDot dot{.codes = codes_,

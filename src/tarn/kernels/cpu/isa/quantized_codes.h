@@ -20,6 +20,8 @@ using cpu::ScaleKind;
 
 using Floats = hn::ScalableTag<float>;
 using Words = hn::ScalableTag<uint32_t>;
+using Ints = hn::ScalableTag<int32_t>;
+using Bytes = hn::ScalableTag<uint8_t>;
 inline constexpr int64_t kLanes = Pack<float>::kLanes;
 
 void add_quantizers(cpu::QuantizedKernels& kernels);

@@ -4,6 +4,11 @@
 // each other, of one group. One shift then brings the next code of all lanes into place, so that a
 // code costs no more than the shift, the conversion and the product. x is put into that order
 // beforehand. Scales are applied to the sums of a step, biases to the sums of the groups of x.
+//
+// With so few rows of x that unpacking codes is most of the work, those of 2 and 4 bits stay
+// integers: x is cut into digits of 8 bits, three for each element, and one instruction multiplies
+// all bytes of a pack and adds up those of a lane. Relative to the largest element of a lane that
+// is as exact as float.
 #include <bit>
 #include <cmath>
 
@@ -38,6 +43,23 @@ struct LaneOrder {
       kLaneBits == 32 ? kStepBytes : kStepBytes - kQuarterBytes + 16;
   static_assert(cpu::kMaxDotStep % kStep == 0 && kStep >= kMinGroup && kPerLane <= kMinGroup);
 };
+
+// The digits of a step: for each part of a byte of codes, the lowest bits first, a pack of the last
+// digits of x; then those of the digits before; then for each lane what one in the last place is
+// worth. It takes no more room than the floats.
+constexpr int kDigits = 3;
+constexpr int kDigitBits = 8;
+// Bits of the largest magnitude: the sums of a lane are below 2^31.
+constexpr int kDigitsBits = 22;
+constexpr int64_t kPackBytes = kLanes * int64_t{sizeof(float)};
+template <CodeKind kKind>
+constexpr int kParts = 8 / cpu::bits_of(kKind);
+template <CodeKind kKind>
+constexpr bool kHasDigits = kKind == CodeKind::u2 || kKind == CodeKind::u4;
+template <CodeKind kKind>
+bool goes_by_digits(int64_t m) {
+  return kHasDigits<kKind> && m < kXRows;
+}
 
 TARN_FN hn::Vec<hn::ScalableTag<uint8_t>> load_quarters(const uint8_t* from, int64_t distance) {
   const hn::ScalableTag<uint8_t> d;
@@ -100,6 +122,47 @@ TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
   }
 }
 
+// `sums`, and for each lane the products of four times kN bytes of `codes` and of `digits`.
+template <int kN>
+TARN_FN hn::Vec<Ints> add_products(hn::Vec<Ints> sums, const hn::Vec<Bytes> (&codes)[kN],
+                                   const uint8_t* digits) {
+#if HWY_TARGET <= HWY_AVX3
+  unrolled<kN>([&](auto i) TARN_LAMBDA {
+    sums = hn::Vec<Ints>{_mm512_dpbusd_epi32(sums.raw, codes[i].raw,
+                                             hn::LoadU(Bytes(), digits + i * kPackBytes).raw)};
+  });
+  return sums;
+#else
+  // Small codes: all of them add up to less than 2^15.
+  __m256i pairs = _mm256_setzero_si256();
+  unrolled<kN>([&](auto i) TARN_LAMBDA {
+    pairs = _mm256_add_epi16(
+        pairs, _mm256_maddubs_epi16(codes[i].raw, hn::LoadU(Bytes(), digits + i * kPackBytes).raw));
+  });
+  return hn::Add(sums, hn::Vec<Ints>{_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))});
+#endif
+}
+
+// The sums of a step's lanes: codes times x, which begins with `digits`.
+template <CodeKind kKind>
+TARN_FN hn::Vec<Floats> step_by_digits(hn::Vec<Words> lanes, const uint8_t* digits) {
+  constexpr int kBits = cpu::bits_of(kKind);
+  constexpr int kN = kParts<kKind>;
+  const Ints d;
+  const auto mask = hn::Set(Bytes(), (1 << kBits) - 1);
+  hn::Vec<Bytes> codes[kN];
+  unrolled<kN>([&](auto i) TARN_LAMBDA {
+    codes[i] = hn::And(hn::BitCast(Bytes(), hn::ShiftRight<kBits * i>(lanes)), mask);
+  });
+  auto sums = hn::Zero(d);
+  unrolled<kDigits>([&](auto i) TARN_LAMBDA {
+    if constexpr (i > 0) sums = hn::ShiftLeft<kDigitBits>(sums);
+    sums = add_products(sums, codes, digits + (kDigits - 1 - i) * kN * kPackBytes);
+  });
+  const auto* const units = reinterpret_cast<const float*>(digits + kDigits * kN * kPackBytes);
+  return hn::Mul(hn::ConvertTo(Floats(), sums), hn::LoadU(Floats(), units));
+}
+
 // The scales of a step's lanes, where groups are smaller than steps, else one for all.
 class LaneScales {
  public:
@@ -150,13 +213,13 @@ struct RowScales {
   }
 };
 
-template <CodeKind kKind, int kR, int kX>
+template <CodeKind kKind, bool kByDigits, int kR, int kX>
 HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scales,
                            const RowScales& row_scales, int64_t first, int64_t row, int64_t x_row) {
   using Order = LaneOrder<kKind>;
   const Floats d;
   const Words du;
-  const hn::Repartition<uint8_t, Words> bytes;
+  const Bytes bytes;
   const auto* const scales = row_scales.scales + (row - first);
   const auto* const biases = row_scales.biases + (row - first);
   const auto* codes = reinterpret_cast<const uint8_t*>(dot.codes) + row * dot.codes_row;
@@ -194,18 +257,25 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
       });
     }
     hn::Vec<Floats> sums[kR][kX];
-    unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
-      hn::Vec<Floats> w[kR];
+    const float* const x_step = x + step * Order::kStep;
+    if constexpr (kByDigits) {
       unrolled<kR>([&](auto r) TARN_LAMBDA {
-        w[r] = step_values<kKind, int(decltype(j)::value)>(lanes[r]);
+        sums[r][0] = step_by_digits<kKind>(lanes[r], reinterpret_cast<const uint8_t*>(x_step));
       });
-      unrolled<kX>([&](auto m) TARN_LAMBDA {
-        const auto xs = hn::LoadU(d, x + m * dot.x_row + step * Order::kStep + j * kLanes);
+    } else {
+      unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
+        hn::Vec<Floats> w[kR];
         unrolled<kR>([&](auto r) TARN_LAMBDA {
-          sums[r][m] = j == 0 ? hn::Mul(w[r], xs) : hn::MulAdd(w[r], xs, sums[r][m]);
+          w[r] = step_values<kKind, int(decltype(j)::value)>(lanes[r]);
+        });
+        unrolled<kX>([&](auto m) TARN_LAMBDA {
+          const auto xs = hn::LoadU(d, x_step + m * dot.x_row + j * kLanes);
+          unrolled<kR>([&](auto r) TARN_LAMBDA {
+            sums[r][m] = j == 0 ? hn::Mul(w[r], xs) : hn::MulAdd(w[r], xs, sums[r][m]);
+          });
         });
       });
-    });
+    }
     unrolled<kR>([&](auto r) TARN_LAMBDA {
       const auto scale = lane_scales(scales[r], step);
       unrolled<kX>([&](auto m)
@@ -240,30 +310,82 @@ void dot_all(const QuantizedDot& dot) {
   for (int64_t first = 0; first < dot.n_rows; first += RowScales::kRowsAhead) {
     const int64_t end = std::min<int64_t>(first + RowScales::kRowsAhead, dot.n_rows);
     scales.load(dot, first, end - first, cpu::is_affine(kKind));
-    const auto dot_x_rows = [&]<int kX>(std::integral_constant<int, kX>, int64_t x_row) {
+    const auto dot_x_rows = [&]<bool kByDigits, int kX>(std::bool_constant<kByDigits>,
+                                                        std::integral_constant<int, kX>,
+                                                        int64_t x_row) {
       int64_t row = first;
       for (; row + kRows <= end; row += kRows) {
-        dot_rows<kKind, kRows, kX>(dot, lane_scales, scales, first, row, x_row);
+        dot_rows<kKind, kByDigits, kRows, kX>(dot, lane_scales, scales, first, row, x_row);
       }
-      if (row < end) dot_rows<kKind, 1, kX>(dot, lane_scales, scales, first, row, x_row);
+      if (row < end) dot_rows<kKind, kByDigits, 1, kX>(dot, lane_scales, scales, first, row, x_row);
     };
+    constexpr std::integral_constant<int, 1> kOne;
     int64_t x_row = 0;
-    for (; x_row + kXRows <= dot.m; x_row += kXRows) {
-      dot_x_rows(std::integral_constant<int, kXRows>{}, x_row);
+    if (goes_by_digits<kKind>(dot.m)) {
+      for (; x_row < dot.m; ++x_row) {
+        dot_x_rows(std::bool_constant<kHasDigits<kKind>>(), kOne, x_row);
+      }
     }
-    for (; x_row < dot.m; ++x_row) dot_x_rows(std::integral_constant<int, 1>{}, x_row);
+    for (; x_row + kXRows <= dot.m; x_row += kXRows) {
+      dot_x_rows(std::false_type(), std::integral_constant<int, kXRows>(), x_row);
+    }
+    for (; x_row < dot.m; ++x_row) dot_x_rows(std::false_type(), kOne, x_row);
+  }
+}
+
+// As floats.
+template <CodeKind kKind>
+void arrange_floats(const float* x, int64_t n, float* to) {
+  using Order = LaneOrder<kKind>;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t in_step = i % Order::kStep;
+    to[i - in_step + in_step % Order::kPerLane * kLanes + in_step / Order::kPerLane] = x[i];
+  }
+}
+
+// As digits. Where an element is infinite or NaN, so is what the lane's sum is multiplied with.
+template <CodeKind kKind>
+void arrange_digits(const float* x, int64_t n, float* to) {
+  using Order = LaneOrder<kKind>;
+  constexpr int kN = kParts<kKind>;
+  static_assert((kDigits * kN + 1) * kPackBytes <= Order::kStep * int64_t{sizeof(float)});
+  constexpr int kBias = 127, kMantissaBits = 23, kInfinity = 255;
+  constexpr int kSmallest = kDigitsBits;  // smaller exponents would take factors of 2^128
+  for (int64_t i = 0; i < n; i += Order::kPerLane) {
+    uint32_t largest = 0;
+    for (int j = 0; j < Order::kPerLane; ++j) {
+      largest = std::max(largest, std::bit_cast<uint32_t>(x[i + j]) & 0x7fffffff);
+    }
+    const int exponent = std::max(int(largest >> kMantissaBits), kSmallest);
+    // The largest magnitude is below 2^(exponent + 1 - kBias), and is to be below 2^kDigitsBits.
+    const int shift = kDigitsBits - (exponent + 1 - kBias);
+    const bool is_finite = exponent < kInfinity;
+    const float factor = is_finite ? std::ldexp(1.0f, shift) : 0;
+    const int64_t step = i / Order::kStep, lane = i % Order::kStep / Order::kPerLane;
+    auto* const digits = reinterpret_cast<uint8_t*>(to + step * Order::kStep);
+    for (int j = 0; j < Order::kPerLane; ++j) {
+      int32_t left = is_finite ? int32_t(std::lrint(x[i + j] * factor)) : 0;
+      for (int digit = 0; digit < kDigits; ++digit) {
+        const auto low = static_cast<int8_t>(left);
+        digits[(digit * kN + j % kN) * kPackBytes + lane * 4 + j / kN] = uint8_t(low);
+        left = (left - low) >> kDigitBits;
+      }
+    }
+    reinterpret_cast<float*>(digits + kDigits * kN * kPackBytes)[lane] =
+        is_finite ? std::ldexp(1.0f, -shift) : NAN;
   }
 }
 
 template <CodeKind kKind>
-void arrange(const float* x, int64_t n, int64_t group_size, float* to, float* sums) {
+void arrange(const float* x, int64_t n, int64_t group_size, int64_t m, float* to, float* sums) {
   using Order = LaneOrder<kKind>;
   const int64_t padded = (n + cpu::kMaxDotStep - 1) / cpu::kMaxDotStep * cpu::kMaxDotStep;
   const int64_t whole = n / Order::kStep * Order::kStep;
   std::fill(to + whole, to + padded, 0.0f);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t in_step = i % Order::kStep;
-    to[i - in_step + in_step % Order::kPerLane * kLanes + in_step / Order::kPerLane] = x[i];
+  if (goes_by_digits<kKind>(m)) {
+    if constexpr (kHasDigits<kKind>) arrange_digits<kKind>(x, n, to);
+  } else {
+    arrange_floats<kKind>(x, n, to);
   }
   const int64_t n_groups = n / group_size;
   std::fill(sums + n_groups, sums + cpu::padded_sums(n, group_size), 0.0f);

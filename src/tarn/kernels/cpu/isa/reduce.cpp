@@ -3,8 +3,6 @@
 // Elements are dealt out to as many lanes as fit into 256 bytes, whatever the size of a register,
 // and the lanes are combined in halves: every instruction set adds in the same order and gets the
 // same bits.
-#include <hwy/cache_control.h>
-
 #include <limits>
 
 #include "tarn/kernels/cpu/isa/element.h"
@@ -16,15 +14,6 @@ namespace tarn::HWY_NAMESPACE {
 namespace {
 
 constexpr size_t kPacks = 256 / HWY_MAX_BYTES;
-
-// The hardware's prefetchers stay too close behind: what is read this much later is fetched.
-constexpr size_t kFetchedAheadBytes = 2 << 10;
-
-template <class E>
-TARN_FN void fetch_round(const E* x) {
-  const uint8_t* const later = reinterpret_cast<const uint8_t*>(x) + kFetchedAheadBytes;
-  unrolled<256 / 64>([&](auto line) { hwy::Prefetch(later + line * 64); });
-}
 
 // Floating-point numbers that are folded to one before they are combined with the accumulator,
 // which of floats is a double: bounds the error of long sums. As many as are read at once where
@@ -150,7 +139,6 @@ void reduce_run(void* accumulator, const void* elements, size_t n) {
     unrolled<kPacks>([&](auto k) { lanes[k] = identity; });
     size_t i = 0;
     for (; i + kRound <= n_block; i += kRound) {
-      fetch_round(x + i);
       unrolled<kPacks>([&](auto k) { lanes[k] = R::combine(lanes[k], load(x + i + k * kLanes)); });
     }
     unrolled<kPacks>([&](auto k) {
@@ -220,7 +208,6 @@ void find_best(cpu::ArgBest& best, const void* elements, size_t n, uint32_t firs
     unrolled<kPacks>([&](auto k) { lanes[k] = before; });
     size_t i = 0;
     for (; i + kRound <= n_block; i += kRound) {
-      fetch_round(block + i);
       unrolled<kPacks>(
           [&](auto k) { lanes[k] = better<Order>(load(block + i + k * kLanes), lanes[k]); });
     }
