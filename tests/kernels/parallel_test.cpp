@@ -3,10 +3,15 @@
 #include "tarn/kernels/cpu/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace tarn::cpu {
@@ -97,6 +102,42 @@ TEST(ParallelRanges, throw_what_a_thread_throws) {
     }
   };
   EXPECT_THROW(parallel_large_ranges(1 << 20, 1, throw_in_the_third), std::runtime_error);
+}
+
+int n_processors_of(pid_t thread) {
+  cpu_set_t allowed;
+  return sched_getaffinity(thread, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : -1;
+}
+
+// In the child of a fork, which begins without helpers: the one that comes is new.
+TEST(ParallelRanges, helpers_of_a_bound_thread_run_anywhere) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer cannot start threads in the child of a fork";
+#endif
+  const int n = n_processors_of(getpid());
+  if (n < 2 || num_threads() < 2) GTEST_SKIP() << "one processor";
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);  // should nobody come
+    int n_helpers = 0;
+    std::thread bound([&] {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(size_t(sched_getcpu()), &one);
+      sched_setaffinity(0, sizeof one, &one);
+      std::latch both(2);
+      parallel_large_ranges(2, 1, [&](RangeQueue& queue) {
+        both.arrive_and_wait();
+        const auto range = queue.next();
+        if (range.begin != range.end && n_processors_of(0) == n) ++n_helpers;
+      });
+    });
+    bound.join();
+    _exit(n_helpers == 1 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
