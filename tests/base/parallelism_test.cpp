@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <latch>
-#include <thread>
 
 namespace tarn {
 namespace {
@@ -18,16 +17,6 @@ void meet_in_a_loop(int n) {
 
 TEST(Parallelism, as_many_threads_come_as_a_loop_wants) {
   for (int n : {1, 3, 8, 2, 8}) meet_in_a_loop(n);
-}
-
-TEST(Parallelism, loops_at_the_same_time_have_threads_of_their_own) {
-  std::latch all(4);
-  const auto run = [&] {
-    thread_team().run(2, 2, [&](int) noexcept { all.arrive_and_wait(); });
-  };
-  std::thread other(run);
-  run();
-  other.join();
 }
 
 TEST(Parallelism, the_child_of_a_fork_makes_threads_of_its_own) {

@@ -258,6 +258,7 @@ TEST(Tiles, transposed_inputs_of_all_sizes) {
   const Shape shape{300, 400};
   for (int n_bytes : {0, 1, kMaxTileInputs - 2, kMaxTileInputs - 1}) {
     std::vector<TestArray> arrays;
+    arrays.reserve(kMaxTileInputs);  // operands refer to them
     std::vector<StridedOperand> operands;
     TileProgram program;
     std::vector<double> expected;

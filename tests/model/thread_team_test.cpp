@@ -62,6 +62,25 @@ TEST(ThreadTeam, loops_at_the_same_time) {
   });
 }
 
+// Two loops whose calls wait for those of the other. Too many executions for all of them.
+TEST(ThreadTeam, loops_at_the_same_time_have_a_thread_each) {
+  const Result result = explore(pct(3, 20'000), [] {
+    ModelTeam team;
+    Mutex mutex;
+    ConditionVariable all_came;
+    int n_came = 0;
+    const auto meet = [&](int) noexcept {
+      std::unique_lock lock(mutex);
+      if (++n_came == 4) all_came.notify_all();
+      while (n_came < 4) all_came.wait(lock);
+    };
+    Thread other([&] { team.run(2, 2, meet); });
+    team.run(2, 2, meet);
+    other.join();
+  });
+  EXPECT_EQ(result.failure, "");
+}
+
 TEST(ThreadTeam, a_loop_inside_of_another) {
   expect_exhausted(threads_may_fail(), [] {
     ModelTeam team;

@@ -15,13 +15,28 @@ namespace tarn {
 
 namespace {
 
-// Of the process, though the calling thread may be bound to fewer.
-int n_processors() noexcept {
+// Those of the main thread when they were first asked for: the calling one may be bound to fewer.
+struct Processors {
   cpu_set_t allowed;
-  const int n = sched_getaffinity(getpid(), sizeof allowed, &allowed) == 0
-                    ? CPU_COUNT(&allowed)
-                    : static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(n, 1);
+  int n;
+
+  Processors() noexcept {
+    const bool is_known = sched_getaffinity(getpid(), sizeof allowed, &allowed) == 0;
+    if (!is_known) CPU_ZERO(&allowed);
+    n = std::max(
+        is_known ? CPU_COUNT(&allowed) : static_cast<int>(std::thread::hardware_concurrency()), 1);
+  }
+};
+
+const Processors& processors() noexcept {
+  static const Processors all;
+  return all;
+}
+
+// Whoever makes a thread, which inherits its processors, may be bound to one.
+void run_anywhere() noexcept {
+  const cpu_set_t& allowed = processors().allowed;
+  if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 // Never destroyed: its threads sleep in it while the process exits.
@@ -30,19 +45,19 @@ alignas(ThreadTeam) std::byte team[sizeof(ThreadTeam)];
 // When the library is loaded, so that the child of a fork never finds it half made; where it is
 // linked statically, before initializers that may evaluate.
 [[gnu::constructor(101)]] void make_team() {
-  new (team) ThreadTeam;
+  new (team) ThreadTeam(run_anywhere);
   pthread_atfork([] { thread_team().fork_mutex().lock(); },
                  [] { thread_team().fork_mutex().unlock(); },
                  [] {
                    thread_team().fork_mutex().unlock();
-                   new (team) ThreadTeam;
+                   new (team) ThreadTeam(run_anywhere);
                  });
 }
 
 }  // namespace
 
 int max_parallelism() {
-  static const int n = settings().num_threads > 0 ? settings().num_threads : n_processors();
+  static const int n = settings().num_threads > 0 ? settings().num_threads : processors().n;
   return n;
 }
 

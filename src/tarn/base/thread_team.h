@@ -1,6 +1,7 @@
 // Threads that help whoever runs a loop.
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -15,7 +16,8 @@ namespace tarn {
 template <class Sync>
 class BasicThreadTeam {
  public:
-  BasicThreadTeam() = default;
+  // Each thread begins with prepare().
+  explicit BasicThreadTeam(void (*prepare)() noexcept = []() noexcept {}) : prepare_(prepare) {}
   BasicThreadTeam(const BasicThreadTeam&) = delete;
   BasicThreadTeam& operator=(const BasicThreadTeam&) = delete;
 
@@ -28,7 +30,8 @@ class BasicThreadTeam {
   }
 
   // Calls call(0), and, on each thread that comes while that runs, one of call(1) to call(n - 1).
-  // Returns when all calls have. For all loops together there are at most `most_threads`.
+  // Returns when all calls have. A thread is made only where all loops together have fewer than
+  // `most_threads`.
   template <class Call>
   requires std::is_nothrow_invocable_v<const Call&, int>
   void run(int n, int most_threads, const Call& call) noexcept {
@@ -66,7 +69,7 @@ class BasicThreadTeam {
     Loop** end = &loops_;
     while (*end != nullptr) end = &(*end)->next;
     *end = &loop;
-    most_threads_ = most_threads;
+    most_threads_ = std::max(most_threads_, most_threads);
     n_wanted_.fetch_add(loop.n_wanted, std::memory_order_relaxed);
     recruit();
   }
@@ -150,7 +153,10 @@ class BasicThreadTeam {
   // Requires: mutex_ is held.
   bool start_thread() noexcept {
     try {
-      typename Sync::thread([this] { work(); }).detach();
+      typename Sync::thread([this] {
+        prepare_();
+        work();
+      }).detach();
     } catch (const std::system_error&) {
       return false;
     } catch (const std::bad_alloc&) {
@@ -160,13 +166,14 @@ class BasicThreadTeam {
     return true;
   }
 
+  void (*const prepare_)() noexcept;
   typename Sync::mutex mutex_;
   typename Sync::condition_variable work_;
   typename Sync::condition_variable ended_;  // all helpers of a loop, or all threads
   // All below guarded by mutex_; n_wanted_ may be read without.
   Loop* loops_ = nullptr;  // that want threads, in order
   Count n_wanted_{0};      // by all loops
-  int most_threads_ = 0;   // as the last loop had it
+  int most_threads_ = 0;   // that a loop has allowed
   int n_threads_ = 0;
   int n_looking_ = 0;  // of these, about to look for a loop
   int n_asleep_ = 0;   // and nobody has sent for them

@@ -190,7 +190,7 @@ TARN_FN bool all(Mask<E> condition) {
 
 template <class E, class F, class... P>
 TARN_FN Pack<E> replace_where(Mask<E> rare, Pack<E> y, F f, P... x) {
-  if (HWY_LIKELY(all(!rare))) return y;
+  if (HWY_LIKELY(hn::AllFalse(typename Pack<E>::D(), rare.m))) return y;
   return select(rare, lanewise(f, x...), y);
 }
 

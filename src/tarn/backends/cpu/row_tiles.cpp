@@ -216,6 +216,7 @@ class RowRun {
     }
   }
 
+  // Rows whose distance is a power of two would push each other out of the cache.
   int64_t panel_stride(int i, const Block& block) const {
     return block.columns + kLine / input_item_size(i);
   }

@@ -27,9 +27,9 @@ inline int64_t tile_elements(const TilePlan& plan, int64_t in_place, int64_t pan
   return std::clamp(int64_t(std::bit_floor(uint64_t(fitting))), kSmallestTile, kLargestTile);
 }
 
-// Transposed inputs are gathered in panels of some rows, for which they have at most this many
-// bytes for each element of a row: of one input whole cache lines. Rows are a line longer than
-// needed, else those of a power of two would push each other out of the cache.
+// A block's transposed inputs are gathered into panels, of as many rows as the block has. Together
+// these have at most kMostPanelBytes for each column: of one input whole cache lines. Each row of a
+// panel is a line longer than it needs to be.
 inline constexpr int64_t kLine = 64;
 inline constexpr int64_t kMostPanelBytes = kLine * kMaxTileInputs;
 inline constexpr int64_t kMostPanelRows = kLine;

@@ -1,4 +1,4 @@
-// The inner loops of a copy, for words of 1, 2, 4 or 8 bytes. Not for use outside copy.cpp.
+// The inner loops of a copy, for words of 1, 2, 4 or 8 bytes. For copy.cpp and gather.cpp.
 #pragma once
 
 #include <emmintrin.h>

@@ -2,6 +2,7 @@
 
 #include <emmintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tarn/kernels/cpu/copy_words.h"
@@ -100,8 +101,8 @@ void gather_transposed(void* to, int64_t to_stride, const void* from, int64_t fr
                        int64_t rows, int64_t cols, int item_size) {
   with_word(item_size, [&](auto word) {
     using Word = decltype(word);
-    constexpr int64_t kAtOnce = kLineWords<Word>;
-    constexpr int kSecondLevel = 2;
+    constexpr int64_t kAtOnce = kLineWords<Word>;  // as many as the processor can fetch meanwhile
+    constexpr int kSecondLevel = 2;                // which has room for two panels
     for (int64_t c = 0; c < cols; c += kAtOnce) {
       const int64_t n = std::min(kAtOnce, cols - c);
       const Word* const piece = static_cast<const Word*>(from) + c * from_stride;

@@ -23,7 +23,7 @@ void scatter(void* to, std::span<const int32_t> shape, const int64_t* strides, i
              const void* from, int64_t n, int item_size);
 
 // Element (r, c) of a panel of `rows` x `cols` is at from[r + c * from_stride] and goes to
-// to[r * to_stride + c]. The panel after it, at from[rows], is fetched.
+// to[r * to_stride + c]. What the panel after it would read, from from[rows] on, is fetched.
 void gather_transposed(void* to, int64_t to_stride, const void* from, int64_t from_stride,
                        int64_t rows, int64_t cols, int item_size);
 

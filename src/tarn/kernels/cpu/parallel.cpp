@@ -1,7 +1,6 @@
 #include "tarn/kernels/cpu/parallel.h"
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,15 +18,6 @@ namespace {
 constexpr std::chrono::microseconds kWorthThreads{100};
 // With more threads than that, several begin in one section.
 constexpr int kMostSections = 64;
-
-// Lets the calling thread, which helps, run where the process may. The thread that needed it first
-// may be bound to one processor, and then it is, too.
-void take_processors_of_process() noexcept {
-  cpu_set_t allowed;
-  if (sched_getaffinity(getpid(), sizeof allowed, &allowed) == 0) {
-    sched_setaffinity(0, sizeof allowed, &allowed);
-  }
-}
 
 // Moves the calling thread to another processor than `taken`, if it is there and may. A thread that
 // is woken often lands on the processor of the one that woke it, and then the two take turns. It is
@@ -86,11 +76,7 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   std::exception_ptr failure;
   const int processor = sched_getcpu();
   const auto call_caught = [&](int i) noexcept {
-    if (i != 0) {
-      thread_local const bool runs_anywhere = (take_processors_of_process(), true);
-      (void)runs_anywhere;
-      make_way(processor);
-    }
+    if (i != 0) make_way(processor);
     try {
       RangeQueue queue(rest, size_t(i));
       call(body, queue);

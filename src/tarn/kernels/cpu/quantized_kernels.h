@@ -59,6 +59,11 @@ struct DequantizeBlock {
 // So many codes of a row are multiplied at once, at most.
 inline constexpr int64_t kDotDepth = 4096;
 
+// Whether a product of m rows of x of the dtype goes by integer sums: see isa/quantized_dot.cpp.
+constexpr bool goes_by_digits(CodeKind kind, int64_t m, Dtype dtype) {
+  return (kind == CodeKind::u2 || kind == CodeKind::u4) && m < 4 && dtype.size() == 2;
+}
+
 // y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the form that `arrange` makes.
 struct QuantizedDot {
   const std::byte* codes;
@@ -70,6 +75,7 @@ struct QuantizedDot {
   const float* x;
   const float* x_sums;  // of the groups
   int64_t x_row, x_sums_row, m;
+  bool by_digits;  // what x was arranged for
   float* y;
   int64_t y_row;
   bool add;
@@ -80,10 +86,10 @@ struct QuantizedKernels {
   // By the dtype of the numbers: float32, float16, bfloat16.
   void (*quantize[kCodeKinds][kDtypeCount])(const QuantizeBlock& block);
   void (*dequantize[kCodeKinds][kDtypeCount])(const DequantizeBlock& block);
-  // Puts n elements, one of m rows, into the form that `dot` wants and zeros behind them, up to a
-  // multiple of kMaxDotStep; and their sums over groups, with zeros up to padded_sums(n).
-  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, int64_t m, float* to,
-                              float* sums);
+  // Puts n elements into the form that `dot` wants and zeros behind them, up to a multiple of
+  // kMaxDotStep; and their sums over groups, with zeros up to padded_sums(n).
+  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, bool by_digits,
+                              float* to, float* sums);
   void (*dot[kCodeKinds])(const QuantizedDot& dot);
 };
 inline constexpr int64_t kMaxDotStep = 256;

@@ -110,6 +110,7 @@ class QuantizedProduct {
 
   void by_dots() const {
     const int kind = static_cast<int>(code_kind(format_));
+    const bool by_digits = goes_by_digits(code_kind(format_), m_, dtype_);
     const int64_t x_size = (k_ + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep;
     const int64_t sums_size = padded_sums(k_, format_.group_size);
     const Scratch memory =
@@ -119,7 +120,7 @@ class QuantizedProduct {
     float* const row = sums + m_ * sums_size;
     for (int64_t i = 0; i < m_; ++i) {
       float_from(dtype_, x_row(i), k_, row);
-      quantized_kernels().arrange[kind](row, k_, format_.group_size, m_, x + i * x_size,
+      quantized_kernels().arrange[kind](row, k_, format_.group_size, by_digits, x + i * x_size,
                                         sums + i * sums_size);
     }
     const QuantizedDot dot{.codes = codes_,
@@ -134,6 +135,7 @@ class QuantizedProduct {
                            .x_row = x_size,
                            .x_sums_row = sums_size,
                            .m = m_,
+                           .by_digits = by_digits,
                            .y_row = kMaxTaskRows};
     const int64_t task_rows = std::clamp<int64_t>(kTaskBytes / codes_row_, 1, kMaxTaskRows);
     const int64_t n_tasks = (n_ + task_rows - 1) / task_rows;

@@ -6,13 +6,14 @@
 // beforehand. Scales are applied to the sums of a step, biases to the sums of the groups of x.
 //
 // With so few rows of x that unpacking codes is most of the work, those of 2 and 4 bits stay
-// integers: x is cut into digits of 8 bits, three for each element, and one instruction multiplies
-// all bytes of a pack and adds up those of a lane. Relative to the largest element of a lane that
-// is as exact as float.
+// integers if x has 16-bit elements (docs/decisions/0016-vectors-times-codes.md): x is cut into
+// digits of 8 bits, three for each element, and one instruction multiplies all bytes of a pack and
+// adds up those of a lane.
 #include <bit>
 #include <cmath>
 
 #include "tarn/kernels/cpu/isa/quantized_codes.h"
+#include "tarn/math/approx.h"
 
 namespace tarn::HWY_NAMESPACE {
 
@@ -46,24 +47,21 @@ struct LaneOrder {
 
 // The digits of a step: for each part of a byte of codes, the lowest bits first, a pack of the last
 // digits of x; then those of the digits before; then for each lane what one in the last place is
-// worth. It takes no more room than the floats.
+// worth, its unit. It takes no more room than the floats.
 constexpr int kDigits = 3;
 constexpr int kDigitBits = 8;
-// Bits of the largest magnitude: the sums of a lane are below 2^31.
-constexpr int kDigitsBits = 22;
+// Of the largest element of a lane. Three signed digits hold numbers a little below 2^23, and sums
+// of a lane are below 2^29.
+constexpr int kMagnitudeBits = 22;
 constexpr int64_t kPackBytes = kLanes * int64_t{sizeof(float)};
 template <CodeKind kKind>
 constexpr int kParts = 8 / cpu::bits_of(kKind);
 template <CodeKind kKind>
-constexpr bool kHasDigits = kKind == CodeKind::u2 || kKind == CodeKind::u4;
-template <CodeKind kKind>
-bool goes_by_digits(int64_t m) {
-  return kHasDigits<kKind> && m < kXRows;
-}
+constexpr bool kHasDigits = cpu::goes_by_digits(kKind, 1, float16);
 
-TARN_FN hn::Vec<hn::ScalableTag<uint8_t>> load_quarters(const uint8_t* from, int64_t distance) {
-  const hn::ScalableTag<uint8_t> d;
-  const hn::Half<decltype(d)> half;
+TARN_FN hn::Vec<Bytes> load_quarters(const uint8_t* from, int64_t distance) {
+  const Bytes d;
+  const hn::Half<Bytes> half;
   if constexpr (HWY_MAX_BYTES == 64) {
     const hn::Half<decltype(half)> quarter;
     const auto pair = [&](int64_t i) TARN_LAMBDA {
@@ -81,7 +79,7 @@ template <CodeKind kKind>
 TARN_FN hn::Vec<Words> load_step(const uint8_t* from) {
   using Order = LaneOrder<kKind>;
   const Words d;
-  const hn::Repartition<uint8_t, Words> bytes;
+  const Bytes bytes;
   if constexpr (Order::kLaneBits == 32) {
     return hn::BitCast(d, hn::LoadU(bytes, from));
   } else {
@@ -106,7 +104,7 @@ TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
     // The bits in their places of a float, which is then too small by a power of two. NaN is seen
     // to by the caller.
     const Floats d;
-    const hn::RebindToSigned<Words> di;
+    const Ints di;
     const auto on_top = as_signed(hn::ShiftLeft<24 - 8 * kJ>(lanes));
     const auto placed = hn::And(hn::ShiftRight<4>(on_top), hn::Set(di, int32_t(0x87f00000)));
     return hn::Mul(hn::BitCast(d, placed), hn::Set(d, 0x1p120f));
@@ -320,20 +318,21 @@ void dot_all(const QuantizedDot& dot) {
       if (row < end) dot_rows<kKind, kByDigits, 1, kX>(dot, lane_scales, scales, first, row, x_row);
     };
     constexpr std::integral_constant<int, 1> kOne;
-    int64_t x_row = 0;
-    if (goes_by_digits<kKind>(dot.m)) {
-      for (; x_row < dot.m; ++x_row) {
-        dot_x_rows(std::bool_constant<kHasDigits<kKind>>(), kOne, x_row);
+    constexpr std::integral_constant<int, kXRows> kSeveral;
+    if constexpr (kHasDigits<kKind>) {
+      if (dot.by_digits) {
+        for (int64_t i = 0; i < dot.m; ++i) dot_x_rows(std::true_type(), kOne, i);
+        continue;
       }
     }
+    int64_t x_row = 0;
     for (; x_row + kXRows <= dot.m; x_row += kXRows) {
-      dot_x_rows(std::false_type(), std::integral_constant<int, kXRows>(), x_row);
+      dot_x_rows(std::false_type(), kSeveral, x_row);
     }
     for (; x_row < dot.m; ++x_row) dot_x_rows(std::false_type(), kOne, x_row);
   }
 }
 
-// As floats.
 template <CodeKind kKind>
 void arrange_floats(const float* x, int64_t n, float* to) {
   using Order = LaneOrder<kKind>;
@@ -343,28 +342,29 @@ void arrange_floats(const float* x, int64_t n, float* to) {
   }
 }
 
-// As digits. Where an element is infinite or NaN, so is what the lane's sum is multiplied with.
+// Where an element of a lane is infinite or NaN, the unit is NaN.
 template <CodeKind kKind>
 void arrange_digits(const float* x, int64_t n, float* to) {
   using Order = LaneOrder<kKind>;
+  using Format = math::approx::FloatFormat<float>;
   constexpr int kN = kParts<kKind>;
   static_assert((kDigits * kN + 1) * kPackBytes <= Order::kStep * int64_t{sizeof(float)});
-  constexpr int kBias = 127, kMantissaBits = 23, kInfinity = 255;
-  constexpr int kSmallest = kDigitsBits;  // smaller exponents would take factors of 2^128
+  constexpr int kSmallest = kMagnitudeBits;  // so that units are normal numbers
   for (int64_t i = 0; i < n; i += Order::kPerLane) {
-    uint32_t largest = 0;
+    int32_t largest = 0;
     for (int j = 0; j < Order::kPerLane; ++j) {
-      largest = std::max(largest, std::bit_cast<uint32_t>(x[i + j]) & 0x7fffffff);
+      largest = std::max(largest, math::bits(math::abs(x[i + j])));
     }
-    const int exponent = std::max(int(largest >> kMantissaBits), kSmallest);
-    // The largest magnitude is below 2^(exponent + 1 - kBias), and is to be below 2^kDigitsBits.
-    const int shift = kDigitsBits - (exponent + 1 - kBias);
-    const bool is_finite = exponent < kInfinity;
-    const float factor = is_finite ? std::ldexp(1.0f, shift) : 0;
+    const bool is_finite = math::from_bits(largest) < Format::kInfinity;
+    const int exponent = std::max(largest >> Format::kMantissaBits, kSmallest);
+    // The largest magnitude is below 2^(exponent + 1 - bias), and is to be below 2^kMagnitudeBits.
+    const int shift = kMagnitudeBits - (exponent + 1 - Format::kExponentBias);
+    const float factor = is_finite ? math::approx::power_of_two<float>(shift) : 0;
     const int64_t step = i / Order::kStep, lane = i % Order::kStep / Order::kPerLane;
     auto* const digits = reinterpret_cast<uint8_t*>(to + step * Order::kStep);
     for (int j = 0; j < Order::kPerLane; ++j) {
-      int32_t left = is_finite ? int32_t(std::lrint(x[i + j] * factor)) : 0;
+      const float rounded = (is_finite ? x[i + j] : 0) * factor + Format::kIntegerMagic;
+      int32_t left = math::bits(rounded) - math::bits(Format::kIntegerMagic);
       for (int digit = 0; digit < kDigits; ++digit) {
         const auto low = static_cast<int8_t>(left);
         digits[(digit * kN + j % kN) * kPackBytes + lane * 4 + j / kN] = uint8_t(low);
@@ -372,20 +372,21 @@ void arrange_digits(const float* x, int64_t n, float* to) {
       }
     }
     reinterpret_cast<float*>(digits + kDigits * kN * kPackBytes)[lane] =
-        is_finite ? std::ldexp(1.0f, -shift) : NAN;
+        is_finite ? math::approx::power_of_two<float>(-shift) : Format::kNaN;
   }
 }
 
 template <CodeKind kKind>
-void arrange(const float* x, int64_t n, int64_t group_size, int64_t m, float* to, float* sums) {
+void arrange(const float* x, int64_t n, int64_t group_size, bool by_digits, float* to,
+             float* sums) {
   using Order = LaneOrder<kKind>;
   const int64_t padded = (n + cpu::kMaxDotStep - 1) / cpu::kMaxDotStep * cpu::kMaxDotStep;
   const int64_t whole = n / Order::kStep * Order::kStep;
   std::fill(to + whole, to + padded, 0.0f);
-  if (goes_by_digits<kKind>(m)) {
-    if constexpr (kHasDigits<kKind>) arrange_digits<kKind>(x, n, to);
-  } else {
+  if (!by_digits) {
     arrange_floats<kKind>(x, n, to);
+  } else if constexpr (kHasDigits<kKind>) {
+    arrange_digits<kKind>(x, n, to);
   }
   const int64_t n_groups = n / group_size;
   std::fill(sums + n_groups, sums + cpu::padded_sums(n, group_size), 0.0f);
