@@ -32,7 +32,7 @@ inline int64_t tile_elements(const TilePlan& plan, int64_t in_place, int64_t pan
 // panel is a line longer than it needs to be.
 inline constexpr int64_t kLine = 64;
 inline constexpr int64_t kMostPanelBytes = kLine * kMaxTileInputs;
-inline constexpr int64_t kMostPanelRows = kLine;
+inline constexpr int64_t kMostPanelRows = kLine;  // of bytes
 
 // Enough for the smallest tile of the largest program: a slot for every value, and aligned panels.
 struct TileScratch {

@@ -59,9 +59,12 @@ struct DequantizeBlock {
 // So many codes of a row are multiplied at once, at most.
 inline constexpr int64_t kDotDepth = 4096;
 
+// Rows of x that share what is unpacked.
+inline constexpr int kDotXRows = 4;
+
 // Whether a product of m rows of x of the dtype goes by integer sums: see isa/quantized_dot.cpp.
 constexpr bool goes_by_digits(CodeKind kind, int64_t m, Dtype dtype) {
-  return (kind == CodeKind::u2 || kind == CodeKind::u4) && m < 4 && dtype.size() == 2;
+  return (kind == CodeKind::u2 || kind == CodeKind::u4) && m < kDotXRows && dtype.size() == 2;
 }
 
 // y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the form that `arrange` makes.

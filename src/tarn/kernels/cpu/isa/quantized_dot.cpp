@@ -20,12 +20,12 @@ namespace tarn::HWY_NAMESPACE {
 namespace {
 
 using cpu::kDotDepth;
+using cpu::kDotXRows;
 using cpu::QuantizedDot;
 
 // Rows of codes and of x that are multiplied at once: the sums of two by four are half of AVX2's
 // registers. With AVX-512 those of all steps have room, too.
 constexpr int kRows = 2;
-constexpr int kXRows = 4;
 
 constexpr int64_t kMinGroup = 16;
 constexpr int64_t kMaxGroups = kDotDepth / kMinGroup;
@@ -318,7 +318,7 @@ void dot_all(const QuantizedDot& dot) {
       if (row < end) dot_rows<kKind, kByDigits, 1, kX>(dot, lane_scales, scales, first, row, x_row);
     };
     constexpr std::integral_constant<int, 1> kOne;
-    constexpr std::integral_constant<int, kXRows> kSeveral;
+    constexpr std::integral_constant<int, kDotXRows> kSeveral;
     if constexpr (kHasDigits<kKind>) {
       if (dot.by_digits) {
         for (int64_t i = 0; i < dot.m; ++i) dot_x_rows(std::true_type(), kOne, i);
@@ -326,7 +326,7 @@ void dot_all(const QuantizedDot& dot) {
       }
     }
     int64_t x_row = 0;
-    for (; x_row + kXRows <= dot.m; x_row += kXRows) {
+    for (; x_row + kDotXRows <= dot.m; x_row += kDotXRows) {
       dot_x_rows(std::false_type(), kSeveral, x_row);
     }
     for (; x_row < dot.m; ++x_row) dot_x_rows(std::false_type(), kOne, x_row);
