@@ -26,8 +26,10 @@ TEST(Arange, integers_use_the_increment_of_their_type) {
 }
 
 TEST(Arange, floats_are_rounded_once) {
-  const auto got = arange<float>(0, 0.1, 300'000);
-  for (int i = 0; i < 300'000; ++i) ASSERT_EQ(got[i], static_cast<float>(i * 0.1));
+  for (int n : {300'000, 3'000'001}) {  // the second past the caches
+    const auto got = arange<float>(0, 0.1, n);
+    for (int i = 0; i < n; ++i) ASSERT_EQ(got[i], static_cast<float>(i * 0.1));
+  }
   EXPECT_EQ(arange<double>(1, 0.25, 3), (std::vector<double>{1, 1.25, 1.5}));
   EXPECT_EQ(float(arange<bfloat16_t>(0, 1, 300)[257]), 256.0f);
   EXPECT_EQ(float(arange<float16_t>(-2, 0.5, 3)[2]), -1.0f);

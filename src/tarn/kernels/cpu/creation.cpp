@@ -8,6 +8,7 @@
 #include "tarn/base/half.h"
 #include "tarn/base/shape.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/gather.h"
 #include "tarn/kernels/cpu/parallel.h"
 
 namespace tarn::cpu {
@@ -25,6 +26,7 @@ T wrapped(double x) {
   return T{0};
 }
 
+// Elements `begin` to `end` of the range, at `to`.
 template <class T>
 void arange_range(double start, double step, T* to, int64_t begin, int64_t end) {
   if constexpr (std::is_integral_v<T>) {
@@ -32,20 +34,35 @@ void arange_range(double start, double step, T* to, int64_t begin, int64_t end) 
     const uint64_t first = static_cast<uint64_t>(wrapped<T>(start));
     const uint64_t increment = static_cast<uint64_t>(wrapped<T>(start + step)) - first;
     for (int64_t i = begin; i < end; ++i) {
-      to[i] = static_cast<T>(static_cast<Unsigned>(first + static_cast<uint64_t>(i) * increment));
+      *to++ = static_cast<T>(static_cast<Unsigned>(first + static_cast<uint64_t>(i) * increment));
     }
   } else {
     using Narrow = std::conditional_t<std::is_same_v<T, double>, double, float>;
     // An infinite step makes one element, which must not become 0 * infinity.
-    if (begin == 0) to[begin++] = T(static_cast<Narrow>(start));
+    if (begin == 0) {
+      *to++ = T(static_cast<Narrow>(start));
+      ++begin;
+    }
     // Counted in 32 bits and by a constant: else the compiler takes one element at a time.
     constexpr int kUnrolled = 8;
-    const auto fill = [&](int64_t at, int n) {
-      const double first = static_cast<double>(at);
-      for (int i = 0; i < n; ++i) to[at + i] = T(static_cast<Narrow>(start + (first + i) * step));
+    const auto fill = [&](int n) {
+      const double first = static_cast<double>(begin);
+      for (int i = 0; i < n; ++i) to[i] = T(static_cast<Narrow>(start + (first + i) * step));
     };
-    for (; begin + kUnrolled <= end; begin += kUnrolled) fill(begin, kUnrolled);
-    fill(begin, static_cast<int>(end - begin));
+    for (; begin + kUnrolled <= end; begin += kUnrolled, to += kUnrolled) fill(kUnrolled);
+    fill(static_cast<int>(end - begin));
+  }
+}
+
+// The same past the caches. A stream_fence() must follow.
+template <class T>
+void stream_arange(double start, double step, T* to, int64_t begin, int64_t end) {
+  constexpr int64_t kPiece = (8 << 10) / sizeof(T);
+  T piece[kPiece];
+  for (; begin < end; begin += kPiece, to += kPiece) {
+    const int64_t n = std::min(kPiece, end - begin);
+    arange_range(start, step, piece, begin, begin + n);
+    stream_copy(to, piece, n * sizeof(T), nullptr);
   }
 }
 
@@ -63,11 +80,13 @@ void arange(double start, double step, const View& to) {
     if constexpr (std::is_same_v<T, bool>) {
       assert(false && "arange of bool");
     } else {
+      const auto write = to.nbytes() >= kStreamBytes ? stream_arange<T> : arange_range<T>;
       T* const data = to.as<T>();
       parallel_ranges(to.size, kTaskElements, [=](RangeQueue& queue) {
         for (auto r = queue.next(); r.begin < r.end; r = queue.next()) {
-          arange_range(start, step, data, r.begin, r.end);
+          write(start, step, data + r.begin, r.begin, r.end);
         }
+        stream_fence();
       });
     }
   });
