@@ -22,6 +22,8 @@ namespace {
 // Tiles are made smaller until each thread has this many, but not for fewer multiplications each.
 constexpr int64_t kTilesPerThread = 8;
 constexpr int64_t kMinTileWork = 2 << 20;
+// Small products are handed out so many multiplications at a time: some 10 microseconds.
+constexpr int64_t kRangeWork = 256 << 10;
 // Multiplications that are worth threads at whatever speed.
 constexpr int64_t kLargeWork = 32 << 20;
 // Largest tile: what is packed of it, in blocks of its depth, about fills a second-level cache of
@@ -163,7 +165,7 @@ class TiledProduct {
     const auto body = [&](RangeQueue& queue) {
       for (auto r = queue.next(); r.begin < r.end; r = queue.next()) run_tiles(r.begin, r.end);
     };
-    const int64_t grain = std::max<int64_t>(1, kMinTileWork / (rows_ * cols_ * p_.k));
+    const int64_t grain = std::max<int64_t>(1, kRangeWork / (rows_ * cols_ * p_.k));
     if (is_large_) {
       parallel_large_ranges(n_tiles_, grain, body);
     } else {

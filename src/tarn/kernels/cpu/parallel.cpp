@@ -14,8 +14,8 @@ namespace tarn::cpu {
 
 namespace {
 
-// Waking a sleeping thread takes 10 to 50 microseconds.
-constexpr std::chrono::microseconds kWorthThreads{100};
+// Waking a sleeping thread takes 10 to 50 microseconds; one that is awake comes after one.
+constexpr std::chrono::microseconds kWorthWaking{100}, kWorthSharing{25};
 // With more threads than that, several begin in one section.
 constexpr int kMostSections = 64;
 
@@ -64,7 +64,8 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     run_alone(0, grain);
-    if ((Clock::now() - start) * n_rest < kWorthThreads) return run_alone(grain, size);
+    const auto worth_threads = thread_team().is_awake() ? kWorthSharing : kWorthWaking;
+    if ((Clock::now() - start) * n_rest < worth_threads) return run_alone(grain, size);
   }
 
   const int n_calls = static_cast<int>(std::min<int64_t>(n_rest, num_threads()));
