@@ -449,7 +449,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times operations beside NumPy, PyTorch and the limits of the machine.");
   const LimitThreads threads;
   std::string only = "*", json_path;
-  app.add_option("--only", only, "Rows whose names match this pattern");
+  app.add_option("--only", only, "Rows whose names match this pattern: 'matmul*', '@(exp|gelu)'");
   app.add_option("--json", json_path, "Write all seconds to this file, too");
   CLI11_PARSE(app, argc, argv);
 
@@ -462,7 +462,7 @@ int main(int argc, char** argv) {
   std::vector<Result> results;
   try {
     for (const Row& row : kRows) {
-      if (fnmatch(only.c_str(), row.name, 0) != 0) continue;
+      if (fnmatch(only.c_str(), row.name, FNM_EXTMATCH) != 0) continue;
       results.push_back(run(row, limits, peers));
       print_row(results.back());
     }

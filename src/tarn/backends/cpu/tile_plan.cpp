@@ -1,5 +1,6 @@
 #include "tarn/backends/cpu/tile_plan.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -10,6 +11,18 @@ namespace {
 
 // After every instruction: of values that are delivered when all have run.
 constexpr int kAtEnd = kMaxTileInstrs;
+
+// Whether a step computes for longer than its operand takes to be read from memory.
+constexpr bool is_long(ElementwiseOp op) {
+  switch (op) {
+#define TARN_LONG(name, Type) case ElementwiseOp::name:
+    TARN_ELEMENTARY_OPS(TARN_LONG)
+#undef TARN_LONG
+    return true;
+    default:
+      return false;
+  }
+}
 
 class Planner {
  public:
@@ -48,9 +61,17 @@ class Planner {
         step = {table.multiply_add[int(sum.compute)], TileValue(result + 1), instr.a, instr.b,
                 sum.b};
       }
+      if (plan_.n_steps > 0 && plan_.fetching_step == 0 && is_long(instr.op)) {
+        plan_.fetching_step = plan_.n_steps;
+        plan_.fetching_sizes = {size_of(step.result), size_of(step.a)};
+      }
       plan_.steps[plan_.n_steps++] = step;
       last_use_[step.a] = last_use_[step.b] = last_use_[step.c] = int8_t(i);
     }
+  }
+
+  uint8_t size_of(TileValue value) const {
+    return uint8_t(size_of_dtype(program_.dtype_of_value(value)));
   }
 
   // Whether instruction `sum` adds something to the product that the one before it makes, and
@@ -158,7 +179,12 @@ void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t c
   if (stream && n_deliveries == 0) return stream_step(at, n);
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps[i];
-    step.kernel(at[step.result], at[step.a], at[step.b], at[step.c], n);
+    if (stream && i > 0 && i == fetching_step && continued != 0) {
+      run_fetching(at, n, continued);
+      continued = 0;
+    } else {
+      step.kernel(at[step.result], at[step.a], at[step.b], at[step.c], n);
+    }
   }
   if (stream) return stream_deliveries(at, at_output, n, continued);
   for (int i = 0; i < n_deliveries; ++i) {
@@ -176,6 +202,26 @@ void TilePlan::stream_step(void* const* at, size_t n) const {
     step.kernel.stream(out, at[step.a], at[step.b], at[step.c], n);
   } else {
     step.kernel(out, at[step.a], at[step.b], at[step.c], n);
+  }
+}
+
+// Memory would not be used meanwhile, so what the next tile reads is fetched, some before each
+// piece.
+void TilePlan::run_fetching(void* const* at, size_t n, uint32_t continued) const {
+  constexpr size_t kPiece = 128, kLine = 64;
+  const Step& step = steps[fetching_step];
+  char* const result = static_cast<char*>(at[step.result]);
+  const char* const operand = static_cast<const char*>(at[step.a]);
+  for (size_t begin = 0; begin < n; begin += kPiece) {
+    const size_t size = std::min(kPiece, n - begin);
+    for (uint32_t inputs = continued; inputs != 0; inputs &= inputs - 1) {
+      const int input = std::countr_zero(inputs);
+      const size_t item_size = input_item_size[input];
+      const char* const next = static_cast<const char*>(at[input]) + (n + begin) * item_size;
+      for (size_t i = 0; i < size * item_size; i += kLine) __builtin_prefetch(next + i);
+    }
+    step.kernel(result + begin * fetching_sizes.result, operand + begin * fetching_sizes.operand,
+                nullptr, nullptr, size);
   }
 }
 

@@ -37,6 +37,11 @@ struct TilePlan {
   int slot_item_size = 1;  // the largest element in a slot
   bool stream = false;     // outputs bypass the caches
   StreamCopy stream_copy = nullptr;
+  // The first long step that reads no memory itself, and the sizes of its elements; 0 if none.
+  int fetching_step = 0;
+  struct {
+    uint8_t result, operand;
+  } fetching_sizes = {};
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
   uint8_t input_item_size[kMaxTileInputs];
@@ -49,6 +54,7 @@ struct TilePlan {
 
  private:
   void stream_step(void* const* at, size_t n) const;
+  void run_fetching(void* const* at, size_t n, uint32_t continued) const;
   void stream_deliveries(void* const* at, void* const* at_output, size_t n,
                          uint32_t continued) const;
 };

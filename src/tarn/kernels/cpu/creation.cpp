@@ -45,9 +45,10 @@ void arange_range(double start, double step, T* to, int64_t begin, int64_t end) 
     }
     // Counted in 32 bits and by a constant: else the compiler takes one element at a time.
     constexpr int kUnrolled = 8;
+    static constexpr double kNext[kUnrolled] = {0, 1, 2, 3, 4, 5, 6, 7};
     const auto fill = [&](int n) {
       const double first = static_cast<double>(begin);
-      for (int i = 0; i < n; ++i) to[i] = T(static_cast<Narrow>(start + (first + i) * step));
+      for (int i = 0; i < n; ++i) to[i] = T(static_cast<Narrow>(start + (first + kNext[i]) * step));
     };
     for (; begin + kUnrolled <= end; begin += kUnrolled, to += kUnrolled) fill(kUnrolled);
     fill(static_cast<int>(end - begin));

@@ -51,6 +51,28 @@ TARN_FN Pack<ComputeOf<E>> load(const E* p) {
   return load_lanes(hn::ScalableTag<ComputeOf<E>>(), p);
 }
 
+// To nearest, ties to even, NaN made quiet: as bfloat16_t(float) does it.
+TARN_FN hn::Vec<hn::Rebind<uint16_t, hn::ScalableTag<float>>> bits_of_bfloat16(Pack<float> x) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+#ifdef __AVX512BF16__
+  // The instruction takes subnormals, which are rare, for zero.
+  constexpr int kSubnormal = 0x20;
+  if (HWY_LIKELY(_mm512_fpclass_ps_mask(x.v.raw, kSubnormal) == 0)) {
+    return hn::Vec<decltype(d16)>{(__m256i)_mm512_cvtneps_pbh(x.v.raw)};
+  }
+#endif
+  const hn::RebindToUnsigned<decltype(d)> d32;
+  const auto bits = hn::BitCast(d32, x.v);
+  const auto top = hn::ShiftRight<16>(bits);
+  const auto is_odd = hn::And(top, hn::Set(d32, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, is_odd), hn::Set(d32, 0x7fff)));
+  const auto is_nan = (x != x).m;
+  if (HWY_LIKELY(hn::AllFalse(d, is_nan))) return hn::TruncateTo(d16, rounded);
+  const auto quiet = hn::Or(top, hn::Set(d32, 0x40));
+  return hn::TruncateTo(d16, hn::IfThenElse(hn::RebindMask(d32, is_nan), quiet, rounded));
+}
+
 template <class E>
 TARN_FN void store(E* p, Pack<ComputeOf<E>> x) {
   const hn::ScalableTag<ComputeOf<E>> d;
@@ -58,18 +80,8 @@ TARN_FN void store(E* p, Pack<ComputeOf<E>> x) {
     const hn::Rebind<hwy::float16_t, decltype(d)> d16;
     hn::StoreU(hn::DemoteTo(d16, x.v), d16, reinterpret_cast<hwy::float16_t*>(p));
   } else if constexpr (std::is_same_v<E, bfloat16_t>) {
-    // To nearest, ties to even, NaN made quiet: as bfloat16_t(float) does it. The instruction for
-    // this would flush subnormals.
-    const hn::RebindToUnsigned<decltype(d)> d32;
     const hn::Rebind<uint16_t, decltype(d)> d16;
-    const auto bits = hn::BitCast(d32, x.v);
-    const auto top = hn::ShiftRight<16>(bits);
-    const auto is_odd = hn::And(top, hn::Set(d32, 1));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, is_odd), hn::Set(d32, 0x7fff)));
-    const auto quiet = hn::Or(top, hn::Set(d32, 0x40));
-    const auto is_nan = hn::RebindMask(d32, (x != x).m);
-    hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded)), d16,
-               reinterpret_cast<uint16_t*>(p));
+    hn::StoreU(bits_of_bfloat16(x), d16, reinterpret_cast<uint16_t*>(p));
   } else if constexpr (std::is_same_v<E, Code>) {
     const hn::RebindToUnsigned<decltype(d)> d32;
     const hn::Rebind<uint8_t, decltype(d)> d8;

@@ -29,32 +29,38 @@ cpu::DistanceSums sum_distances(const void* elements, const void* center, size_t
   const T* const x = static_cast<const T*>(elements);
   const E middle = *static_cast<const E*>(center);
   const Pack<E> centers(middle);
-  Pack<E> distances[kPacks], squares[kPacks];
-  unrolled<kPacks>([&](auto k) { distances[k] = squares[k] = Pack<E>(E(0)); });
-  const auto add = [&](const auto* from) {
-    unrolled<kPacks>([&](auto k) {
-      const Pack<E> distance = load(from + k * kLanes) - centers;
-      distances[k] = distances[k] + distance;
-      squares[k] = squares[k] + distance * distance;
-    });
-  };
-  size_t i = 0;
-  for (; i + kSums<E> <= n; i += kSums<E>) add(x + i);
-  if (i < n) {
-    T narrow[kSums<E>] = {};
-    E padded[kSums<E>];
-    std::memcpy(narrow, x + i, (n - i) * sizeof(T));
-    unrolled<kPacks>([&](auto k) { store(padded + k * kLanes, load(narrow + k * kLanes)); });
-    std::fill(padded + (n - i), padded + kSums<E>, middle);
-    add(padded);
+  // So many at a time as there are registers for.
+  constexpr size_t kAtOnce = HWY_MIN(kPacks, 4);
+  T narrow[kSums<E>] = {};
+  E rest[kSums<E>];
+  const size_t n_rest = n % kSums<E>;
+  if (n_rest > 0) {
+    std::memcpy(narrow, x + (n - n_rest), n_rest * sizeof(T));
+    unrolled<kPacks>([&](auto k) { store(rest + k * kLanes, load(narrow + k * kLanes)); });
+    std::fill(rest + n_rest, rest + kSums<E>, middle);
   }
-  E lanes[kSums<E>];
-  const auto fold_packs = [&](const Pack<E>* packs) {
-    for (size_t k = 0; k < kPacks; ++k) store(lanes + k * kLanes, packs[k]);
-    return fold<E>(lanes);
-  };
-  const double sum = fold_packs(distances);
-  return {sum, fold_packs(squares)};
+  E distance_sums[kSums<E>], square_sums[kSums<E>];
+  for (size_t first = 0; first < kSums<E>; first += kAtOnce * kLanes) {
+    Pack<E> distances[kAtOnce], squares[kAtOnce];
+    unrolled<kAtOnce>([&](auto k) { distances[k] = squares[k] = Pack<E>(E(0)); });
+    const auto add = [&](const auto* from) {
+      unrolled<kAtOnce>([&](auto k) {
+        const Pack<E> distance = load(from + k * kLanes) - centers;
+        distances[k] = distances[k] + distance;
+        squares[k] = squares[k] + distance * distance;
+      });
+    };
+    for (size_t i = first; i + kSums<E> <= n + first; i += kSums<E>) {
+      __builtin_prefetch(x + n + i);
+      add(x + i);
+    }
+    if (n_rest > 0) add(rest + first);
+    unrolled<kAtOnce>([&](auto k) {
+      store(distance_sums + first + k * kLanes, distances[k]);
+      store(square_sums + first + k * kLanes, squares[k]);
+    });
+  }
+  return {fold<E>(distance_sums), fold<E>(square_sums)};
 }
 
 template <class E>
