@@ -25,6 +25,15 @@ TEST(Arange, integers_use_the_increment_of_their_type) {
   EXPECT_EQ(arange<uint64_t>(0x1p63, 2048, 2)[1], (uint64_t{1} << 63) + 2048);
 }
 
+TEST(Arange, integers_of_several_ranges) {
+  for (int n : {300'000, 3'000'001}) {  // the second past the caches
+    const auto got = arange<int32_t>(5, 3, n);
+    for (int i = 0; i < n; ++i) ASSERT_EQ(got[i], 5 + 3 * i);
+  }
+  const auto narrow = arange<int16_t>(-7, 2, 100'000);
+  for (int i = 0; i < 100'000; ++i) ASSERT_EQ(narrow[i], int16_t(-7 + 2 * i));
+}
+
 TEST(Arange, floats_are_rounded_once) {
   for (int n : {300'000, 3'000'001}) {  // the second past the caches
     const auto got = arange<float>(0, 0.1, n);

@@ -65,13 +65,20 @@ TEST(ThreadTeam, a_loop_with_two_helpers) {
   });
 }
 
+template <int kPlaces>
+void run_two_loops_at_once() {
+  ModelTeam<kPlaces> team;
+  Thread other([&] { Marks(2).run(team); });
+  Marks(2).run(team);
+  other.join();
+}
+
 TEST(ThreadTeam, loops_at_the_same_time) {
-  expect_exhausted(threads_may_fail(bounded(kPreemptions)), [] {
-    ModelTeam<2> team;
-    Thread other([&] { Marks(2).run(team); });
-    Marks(2).run(team);
-    other.join();
-  });
+  expect_exhausted(threads_may_fail(bounded(kPreemptions)), run_two_loops_at_once<2>);
+}
+
+TEST(ThreadTeam, a_loop_without_a_place_goes_without_help) {
+  expect_exhausted(threads_may_fail(bounded(kPreemptions)), run_two_loops_at_once<1>);
 }
 
 // Two loops whose calls wait for those of the other. Too many executions for all of them.

@@ -51,8 +51,8 @@ class BasicThreadTeam {
     place->state.store(0);
   }
 
-  // Whether a thread looks for a loop, and so would come at once.
-  bool is_awake() const noexcept { return n_looking_.load(std::memory_order_relaxed) > 0; }
+  // About how many threads look for a loop, and so would come at once.
+  int n_awake() const noexcept { return n_looking_.load(std::memory_order_relaxed); }
 
   // Held across fork(), so that the child does not inherit it locked by a thread that it does not
   // have.
@@ -74,7 +74,7 @@ class BasicThreadTeam {
   //
   // Only sleep takes the lock, and two pairs of threads must not miss each other:
   // - who wants threads changes the state and then counts those that look for a loop; who is about
-  //   to sleep does not count any more and then looks at all states;
+  //   to sleep, or has found a loop, does not count any more and then looks at all states;
   // - the last helper changes the state and then counts those that wait; who waits is counted and
   //   then looks at the state.
   // The order in both needs sequential consistency.
@@ -144,6 +144,7 @@ class BasicThreadTeam {
   bool sleep() noexcept {
     Lock lock(mutex_);
     n_looking_.fetch_sub(1);
+    can_recruit_.store(true);
     if (n_wanted() > 0) {
       n_looking_.fetch_add(1);
       return true;
@@ -162,7 +163,7 @@ class BasicThreadTeam {
   // steps.
   void recruit(int most_threads = 0) noexcept {
     const auto is_short = [&] { return n_looking_.load() < n_wanted(); };
-    if (!is_short()) return;
+    if (!is_short() || !can_recruit_.load()) return;
     int n_to_wake = 0;
     {
       const Lock lock(mutex_);
@@ -177,6 +178,7 @@ class BasicThreadTeam {
         }
         n_looking_.fetch_add(1);
       }
+      can_recruit_.store(n_asleep_ > 0 || n_threads_ < most_threads_);
     }
     // Without the lock, which they would wait for.
     for (int i = 0; i < n_to_wake; ++i) work_.notify_one();
@@ -200,8 +202,9 @@ class BasicThreadTeam {
 
   void (*const prepare_)() noexcept;
   Place places_[kPlaces];
-  Atomic<int> n_looking_{0};  // threads that are about to look at all places
-  Atomic<int> n_waiting_{0};  // for the last helper of a loop
+  Atomic<int> n_looking_{0};        // threads that are about to look at all places
+  Atomic<int> n_waiting_{0};        // for the last helper of a loop
+  Atomic<bool> can_recruit_{true};  // a guess: false only if all threads are awake
   typename Sync::mutex mutex_;
   typename Sync::condition_variable work_;
   typename Sync::condition_variable ended_;  // all helpers of a loop, or all threads

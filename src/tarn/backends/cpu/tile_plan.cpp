@@ -12,7 +12,8 @@ namespace {
 // After every instruction: of values that are delivered when all have run.
 constexpr int kAtEnd = kMaxTileInstrs;
 
-// Whether a step computes for longer than its operand takes to be read from memory.
+// Whether a step computes for longer than its operand takes to be read from memory. The result has
+// the type of the operand.
 constexpr bool is_long(ElementwiseOp op) {
   switch (op) {
 #define TARN_LONG(name, Type) case ElementwiseOp::name:
@@ -61,17 +62,14 @@ class Planner {
         step = {table.multiply_add[int(sum.compute)], TileValue(result + 1), instr.a, instr.b,
                 sum.b};
       }
-      if (plan_.n_steps > 0 && plan_.fetching_step == 0 && is_long(instr.op)) {
+      if (plan_.fetching_step == 0 && is_long(instr.op) && step.a >= kMaxTileInputs) {
         plan_.fetching_step = plan_.n_steps;
-        plan_.fetching_sizes = {size_of(step.result), size_of(step.a)};
+        plan_.fetching_item_size = uint8_t(size_of_dtype(program_.dtype_of_value(step.a)));
+        assert(program_.dtype_of_value(step.a) == program_.dtype_of_value(step.result));
       }
       plan_.steps[plan_.n_steps++] = step;
       last_use_[step.a] = last_use_[step.b] = last_use_[step.c] = int8_t(i);
     }
-  }
-
-  uint8_t size_of(TileValue value) const {
-    return uint8_t(size_of_dtype(program_.dtype_of_value(value)));
   }
 
   // Whether instruction `sum` adds something to the product that the one before it makes, and
@@ -220,8 +218,8 @@ void TilePlan::run_fetching(void* const* at, size_t n, uint32_t continued) const
       const char* const next = static_cast<const char*>(at[input]) + (n + begin) * item_size;
       for (size_t i = 0; i < size * item_size; i += kLine) __builtin_prefetch(next + i);
     }
-    step.kernel(result + begin * fetching_sizes.result, operand + begin * fetching_sizes.operand,
-                nullptr, nullptr, size);
+    const size_t at_piece = begin * fetching_item_size;
+    step.kernel(result + at_piece, operand + at_piece, nullptr, nullptr, size);
   }
 }
 

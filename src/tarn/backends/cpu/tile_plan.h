@@ -37,11 +37,9 @@ struct TilePlan {
   int slot_item_size = 1;  // the largest element in a slot
   bool stream = false;     // outputs bypass the caches
   StreamCopy stream_copy = nullptr;
-  // The first long step that reads no memory itself, and the sizes of its elements; 0 if none.
+  // The first long step that reads no memory itself, and the size of its elements; 0 if none.
   int fetching_step = 0;
-  struct {
-    uint8_t result, operand;
-  } fetching_sizes = {};
+  uint8_t fetching_item_size = 0;
   Step steps[kMaxTileInstrs];
   Delivery deliveries[kMaxTileOutputs];
   uint8_t input_item_size[kMaxTileInputs];

@@ -12,7 +12,8 @@ struct DistanceSums {
   double distances = 0;
   double squares = 0;
 };
-// Those of n elements from `center`, which is of the type computed in.
+// Those of n elements from `center`, which is of the type computed in. Meanwhile the n after them,
+// which are mostly the next, are fetched.
 using DistanceSummer = DistanceSums (*)(const void* elements, const void* center, size_t n);
 
 // distances[i] += row[i] - centers[i], squares[i] += the square of that, for i < n. All but `row`

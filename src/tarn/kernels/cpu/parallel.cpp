@@ -60,15 +60,18 @@ void parallel_detail::run(int64_t size, int64_t grain, bool is_large, void* body
   if (size <= grain || num_threads() == 1) return run_alone(0, size);
   const int64_t begin = is_large ? 0 : grain;
   const int64_t n_rest = ceil_div(size - begin, grain);  // ranges
+  int most_helpers = num_threads() - 1;
   if (!is_large) {
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     run_alone(0, grain);
-    const auto worth_threads = thread_team().is_awake() ? kWorthSharing : kWorthWaking;
-    if ((Clock::now() - start) * n_rest < worth_threads) return run_alone(grain, size);
+    const auto left = (Clock::now() - start) * n_rest;
+    if (left < kWorthSharing) return run_alone(grain, size);
+    if (left < kWorthWaking) most_helpers = std::min(most_helpers, thread_team().n_awake());
+    if (most_helpers < 1) return run_alone(grain, size);
   }
 
-  const int n_calls = static_cast<int>(std::min<int64_t>(n_rest, num_threads()));
+  const int n_calls = static_cast<int>(std::min<int64_t>(n_rest, most_helpers + 1));
   RangeSections::Section room[kMostSections];
   // Large ranges share what they read with their neighbours.
   const int n_sections = is_large ? 1 : std::min(n_calls, kMostSections);

@@ -84,7 +84,7 @@ void run(int64_t size, int64_t grain, bool is_large, void* body,
 
 // Calls body(queue) until [0, size) has been handed out in ranges of `grain`: on the calling thread
 // alone while the work is estimated, from the time that the first range took, to be less than
-// waking a thread is worth; else on several threads at once. `body` takes ranges until it gets an
+// calling threads is worth; else on several threads at once. `body` takes ranges until it gets an
 // empty one. What it throws is thrown when all threads have left it. Nothing is handed out twice
 // and nothing is left, also where no thread can be had.
 template <class Body>

@@ -51,17 +51,11 @@ TARN_FN Pack<ComputeOf<E>> load(const E* p) {
   return load_lanes(hn::ScalableTag<ComputeOf<E>>(), p);
 }
 
-// To nearest, ties to even, NaN made quiet: as bfloat16_t(float) does it.
+// To nearest, ties to even, NaN made quiet: as bfloat16_t(float) does it. The instruction for this,
+// which some processors have, would flush subnormals.
 TARN_FN hn::Vec<hn::Rebind<uint16_t, hn::ScalableTag<float>>> bits_of_bfloat16(Pack<float> x) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<uint16_t, decltype(d)> d16;
-#ifdef __AVX512BF16__
-  // The instruction takes subnormals, which are rare, for zero.
-  constexpr int kSubnormal = 0x20;
-  if (HWY_LIKELY(_mm512_fpclass_ps_mask(x.v.raw, kSubnormal) == 0)) {
-    return hn::Vec<decltype(d16)>{(__m256i)_mm512_cvtneps_pbh(x.v.raw)};
-  }
-#endif
   const hn::RebindToUnsigned<decltype(d)> d32;
   const auto bits = hn::BitCast(d32, x.v);
   const auto top = hn::ShiftRight<16>(bits);

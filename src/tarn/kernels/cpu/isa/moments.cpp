@@ -51,7 +51,7 @@ cpu::DistanceSums sum_distances(const void* elements, const void* center, size_t
       });
     };
     for (size_t i = first; i + kSums<E> <= n + first; i += kSums<E>) {
-      __builtin_prefetch(x + n + i);
+      __builtin_prefetch(x + n + i);  // the processor goes on from there
       add(x + i);
     }
     if (n_rest > 0) add(rest + first);
