@@ -100,6 +100,23 @@ TEST(ThreadTeam, loops_at_the_same_time_have_a_thread_each) {
   EXPECT_EQ(result.failure, "");
 }
 
+// Loops whose calls wait for each other, the second of which allows one thread more.
+TEST(ThreadTeam, a_larger_loop_makes_more_threads) {
+  expect_exhausted(bounded(kPreemptions - 1), [] {
+    ModelTeam<1> team;
+    for (int n : {2, 3}) {
+      Mutex mutex;
+      ConditionVariable all_came;
+      int n_came = 0;
+      team.run(n, n - 1, [&](int) noexcept {
+        std::unique_lock lock(mutex);
+        if (++n_came == n) all_came.notify_all();
+        while (n_came < n) all_came.wait(lock);
+      });
+    }
+  });
+}
+
 TEST(ThreadTeam, a_loop_inside_of_another) {
   expect_exhausted(threads_may_fail(), [] {
     ModelTeam<2> team;

@@ -43,8 +43,9 @@ class BasicThreadTeam {
     if (place == nullptr) return call(0);
     place->body = &call;
     place->call = [](const void* body, int i) noexcept { (*static_cast<const Call*>(body))(i); };
+    allow(most_threads);
     place->state.fetch_add((n - 1) * kWanted);
-    recruit(most_threads);
+    recruit();
     call(0);
     close(*place);
     wait_until_alone(*place);
@@ -92,6 +93,13 @@ class BasicThreadTeam {
       if (state == 0 && place.state.compare_exchange_strong(state, kAlone)) return &place;
     }
     return nullptr;
+  }
+
+  void allow(int most_threads) noexcept {
+    if (most_threads <= most_threads_.load()) return;
+    const Lock lock(mutex_);
+    most_threads_.store(std::max(most_threads_.load(), most_threads));
+    can_recruit_.store(true);
   }
 
   void close(Place& place) noexcept { place.state.fetch_and(kWanted - 1); }
@@ -161,13 +169,12 @@ class BasicThreadTeam {
 
   // Sends up to two threads to where they are wanted. They do the same: so many are awake after few
   // steps.
-  void recruit(int most_threads = 0) noexcept {
+  void recruit() noexcept {
     const auto is_short = [&] { return n_looking_.load() < n_wanted(); };
     if (!is_short() || !can_recruit_.load()) return;
     int n_to_wake = 0;
     {
       const Lock lock(mutex_);
-      most_threads_ = std::max(most_threads_, most_threads);
       for (int i = 0; i < 2 && is_short(); ++i) {
         if (n_asleep_ > 0) {
           --n_asleep_;
@@ -202,14 +209,15 @@ class BasicThreadTeam {
 
   void (*const prepare_)() noexcept;
   Place places_[kPlaces];
-  Atomic<int> n_looking_{0};        // threads that are about to look at all places
-  Atomic<int> n_waiting_{0};        // for the last helper of a loop
-  Atomic<bool> can_recruit_{true};  // a guess: false only if all threads are awake
+  Atomic<int> n_looking_{0};  // threads that are about to look at all places
+  Atomic<int> n_waiting_{0};  // for the last helper of a loop
+  // Both changed under mutex_.
+  Atomic<bool> can_recruit_{true};  // false only if all threads are made and awake
+  Atomic<int> most_threads_{0};     // that a loop has allowed
   typename Sync::mutex mutex_;
   typename Sync::condition_variable work_;
   typename Sync::condition_variable ended_;  // all helpers of a loop, or all threads
   // All below guarded by mutex_.
-  int most_threads_ = 0;  // that a loop has allowed
   int n_threads_ = 0;
   int n_asleep_ = 0;  // and nobody has sent for them
   int n_woken_ = 0;   // sent for, and not awake yet; counted as looking
