@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <latch>
 
 namespace tarn {
@@ -17,6 +18,21 @@ void meet_in_a_loop(int n) {
 
 TEST(Parallelism, as_many_threads_come_as_a_loop_wants) {
   for (int n : {1, 3, 8, 2, 8}) meet_in_a_loop(n);
+}
+
+TEST(Parallelism, a_thread_has_the_same_number_in_every_loop) {
+  constexpr int kThreads = 4;
+  static thread_local int number = 0;
+  std::atomic<int> n_changed = 0;
+  for (int loop = 0; loop < 100; ++loop) {
+    std::latch all(kThreads);
+    thread_team().run(kThreads, kThreads - 1, [&](int i) noexcept {
+      if (number != 0 && number != i) ++n_changed;
+      number = i;
+      all.arrive_and_wait();
+    });
+  }
+  EXPECT_EQ(n_changed, 0);
 }
 
 TEST(Parallelism, the_child_of_a_fork_makes_threads_of_its_own) {
