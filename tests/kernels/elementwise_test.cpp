@@ -117,13 +117,6 @@ void check_special_elements(const KernelTable& table, ElementwiseOp op) {
   }
 }
 
-// Whether an operation on T may give R.
-template <class T, class R>
-inline constexpr bool kGives = std::is_same_v<R, T> || std::is_same_v<R, bool> ||
-                               (is_complex<T> && std::is_same_v<R, float>) ||
-                               (std::is_same_v<T, uint8_t> && std::is_same_v<R, float>) ||
-                               (std::is_same_v<T, float> && std::is_same_v<R, uint8_t>);
-
 // Calls f(table, op, type_tag of the operands, type_tag of the result) for every kernel of one or
 // two operands.
 template <class F>

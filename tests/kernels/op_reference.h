@@ -431,4 +431,11 @@ bool is_close(T got, double expected, double ulp) {
   return std::fabs(value - expected) <= std::max(ulp, 0.501) * ulp_at<T>(expected);
 }
 
+// Whether an operation on T may give R.
+template <class T, class R>
+inline constexpr bool kGives = std::is_same_v<R, T> || std::is_same_v<R, bool> ||
+                               (is_complex<T> && std::is_same_v<R, float>) ||
+                               (std::is_same_v<T, uint8_t> && std::is_same_v<R, float>) ||
+                               (std::is_same_v<T, float> && std::is_same_v<R, uint8_t>);
+
 }  // namespace tarn

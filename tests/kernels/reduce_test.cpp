@@ -123,21 +123,29 @@ bool is_right(ReduceOp op, const std::vector<T>& group, R got) {
   }
 }
 
+// Whether a reduction of T may give R.
+template <class T, class R>
+inline constexpr bool kReducesTo = std::is_same_v<R, T> || std::is_same_v<R, bool> ||
+                                   (std::is_integral_v<T> &&
+                                    (std::is_same_v<R, int32_t> || std::is_same_v<R, uint32_t>));
+
 template <class T>
 void check_reduce(ReduceOp op, TestArray& in, const std::vector<int>& axes) {
   const View view = in.view();
   const Groups<T> groups = group_elements<T>(in, axes);
-  visit(reduce_result_dtype(op, view.dtype), [&]<class R>(type_tag<R>) {
-    TestArray out(dtype_of<R>, groups.shape);
-    cpu::reduce(op, view, axes, out.view(), heap_scratch);
-    const R* const got = out.view().as<R>();
-    for (size_t i = 0; i < groups.elements.size(); ++i) {
-      if constexpr (std::is_convertible_v<T, R> || HalfType<R> || is_complex<R> ||
-                    std::is_same_v<R, bool>) {
+  const Dtype result = reduce_result_dtype(op, view.dtype);
+  TestArray out(result, groups.shape);
+  cpu::reduce(op, view, axes, out.view(), heap_scratch);
+  visit(result, [&]<class R>(type_tag<R>) {
+    if constexpr (kReducesTo<T, R>) {
+      const R* const got = out.view().as<R>();
+      for (size_t i = 0; i < groups.elements.size(); ++i) {
         ASSERT_TRUE((is_right<T, R>(op, groups.elements[i], got[i])))
             << name_of(op) << " of " << dtype_name(view.dtype) << " " << in.shape()
             << " without axes " << testing::PrintToString(axes) << " at " << i;
       }
+    } else {
+      FAIL() << name_of(op) << " of " << dtype_name(view.dtype) << " gives " << dtype_name(result);
     }
   });
 }

@@ -9,10 +9,6 @@
 #include <mutex>
 #include <thread>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace tarn {
 
 class RunningQueue;
@@ -36,7 +32,7 @@ struct StdSync {
     for (int i = 0; i < n_spins; ++i) {
       if (done()) return true;
 #if defined(__x86_64__)
-      _mm_pause();
+      __builtin_ia32_pause();
 #endif
     }
     return false;
