@@ -224,6 +224,26 @@ TEST(Tiles, large_arrays_on_all_cores) {
   }
 }
 
+// Results that bypass the caches, as those of arrays do that are too large for random cases: many
+// are written while the next tile is computed.
+TEST(Tiles, streamed_results) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 1000; ++i) {
+    const int size = i % 2 == 0 ? pick(random, 2, 70'000) : pick(random, 2, 5000);
+    Case test({size}, pick(random, 1, 12), random);
+    const std::vector<Bytes> expected = test.unfused();
+    std::vector<Bytes> outputs = test.empty_outputs();
+    const std::vector<StridedOperand> operands = test.operands();
+    const std::vector<void*> to = pointers(outputs);
+    StridedOperand collapsed[kMaxTileInputs];
+    cpu::TileWork work =
+        cpu::collapse(test.program, operands, to, dims(test.shape), nullptr, collapsed);
+    work.stream = true;
+    cpu::run_flat(work);
+    ASSERT_EQ(outputs, expected) << i << ": " << size;
+  }
+}
+
 TEST(Tiles, transposed_inputs) {
   std::mt19937 random(4);
   TileProgram program;

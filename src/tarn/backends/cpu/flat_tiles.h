@@ -22,6 +22,8 @@ class FlatTiles {
   // Asks for what of n elements from number `begin` on, as far as there are so many, is in memory.
   void fetch(int64_t begin, int64_t n) const;
   bool streams() const { return plan_.stream; }
+  // Whether run() asks for what the next tile reads by itself, while it computes.
+  bool fetches_next() const { return plan_.fetching_step > 0; }
 
  private:
   int64_t in_place_bytes() const;

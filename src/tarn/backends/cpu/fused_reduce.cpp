@@ -53,10 +53,15 @@ class ProgramReader {
         is_row ? std::clamp<int64_t>(BlockReader::kBlock / n, 1, reads_.n_adjoining) : 1;
     begin_ = begin;
     end_ = std::min(begin + rows * n, reads_.size);
-    tiles_.fetch(reads_.by_columns && !is_row ? begin + reads_.row : end_, end_ - begin_);
+    const bool is_followed = !reads_.by_columns || is_row;
+    if (!is_followed) {
+      tiles_.fetch(begin + reads_.row, end_ - begin_);
+    } else if (!tiles_.fetches_next()) {
+      tiles_.fetch(end_, end_ - begin_);
+    }
     for (int64_t i = begin_; i < end_; i += tiles_.tile()) {
       void* const to = block_ + (i - begin_) * item_size_;
-      tiles_.run(frame_, &to, i, std::min(tiles_.tile(), end_ - i), true);
+      tiles_.run(frame_, &to, i, std::min(tiles_.tile(), end_ - i), !is_followed);
     }
   }
 

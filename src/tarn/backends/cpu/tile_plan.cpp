@@ -177,7 +177,7 @@ void TilePlan::run(void* const* at, void* const* at_output, size_t n, uint32_t c
   if (stream && n_deliveries == 0) return stream_step(at, n);
   for (int i = 0; i < n_steps; ++i) {
     const Step& step = steps[i];
-    if (stream && i > 0 && i == fetching_step && continued != 0) {
+    if (i > 0 && i == fetching_step && continued != 0) {
       run_fetching(at, n, continued);
       continued = 0;
     } else {
