@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails on a header that does not compile by itself, with the flags its folder is built with.
-A header that is the first #include of a source file is proved by the build and skipped. Those that
-users include must pass clang, too."""
+A header that is the first #include of a source file is skipped: the build proves that it names what
+it needs of ours, and not what is precompiled. Those that users include must pass clang, too."""
 
 import json
 import os

@@ -18,7 +18,7 @@ HARMLESS = re.compile(r"\bN_AVX\w+|__clang_call_terminate")
 
 def kernel_objects(build: Path) -> list[Path]:
     entries = json.loads((build / "compile_commands.json").read_text())
-    outputs = (re.search(r" -o (\S+/tarn_kernels_\S+)", entry["command"]) for entry in entries)
+    outputs = (re.search(r" -o (\S+/tarn_kernels_\S+\.o) ", entry["command"]) for entry in entries)
     return sorted(build / output[1] for output in outputs if output)
 
 

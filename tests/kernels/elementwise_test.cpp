@@ -134,6 +134,8 @@ void for_each_kernel(F f) {
           visit(result_dtype(traits.dtypes, dtype), [&]<class R>(type_tag<R> result) {
             if constexpr (kGives<T, R>) {
               f(*table, op, operand, result);
+            } else {
+              ADD_FAILURE() << describe(*table, op, dtype) << " gives what kGives leaves out";
             }
           });
         });

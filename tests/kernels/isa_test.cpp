@@ -102,7 +102,8 @@ TEST_F(Isa, elementwise_operations_agree) {
               compare<T, R>(table.elementwise[op][val], widest().elementwise[op][val], pairs,
                             traits.info.name);
             } else {
-              ADD_FAILURE() << traits.info.name << " gives another type than kGives says";
+              ADD_FAILURE() << traits.info.name << " of " << dtype_name(dtype)
+                            << " gives what kGives leaves out";
             }
           };
           visit(result_dtype(traits.dtypes, dtype), compare_results);

@@ -218,7 +218,7 @@ TYPED_TEST(Matmul, part_of_a_product_is_the_product_of_parts) {
 TYPED_TEST(Matmul, few_rows_with_a_large_matrix) {
   using T = TypeParam;
   std::mt19937 random(11);
-  constexpr int kMany = 80, kDepth = 1029;
+  constexpr int kMany = 80, kDepth = 1045;
   for (const int n : {1021, 4128}) {
     TestArray b(dtype_of<T>, {kDepth, n}), a(dtype_of<T>, {kDepth, kMany});
     const auto fill = [&](TestArray& array) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/kernels/element_groups.h"
@@ -125,9 +126,9 @@ bool is_right(ReduceOp op, const std::vector<T>& group, R got) {
 
 // Whether a reduction of T may give R.
 template <class T, class R>
-inline constexpr bool kReducesTo = std::is_same_v<R, T> || std::is_same_v<R, bool> ||
-                                   (std::is_integral_v<T> &&
-                                    (std::is_same_v<R, int32_t> || std::is_same_v<R, uint32_t>));
+inline constexpr bool kReducesTo = std::any_of(std::begin(kOps), std::end(kOps), [](ReduceOp op) {
+  return reduce_result_dtype(op, dtype_of<T>) == dtype_of<R>;
+});
 
 template <class T>
 void check_reduce(ReduceOp op, TestArray& in, const std::vector<int>& axes) {

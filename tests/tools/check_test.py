@@ -149,7 +149,8 @@ def test_headers_that_users_include_pass_clang(tmp_path):
 def test_weak_function(tmp_path, namespace, status):
     output = "src/tarn/CMakeFiles/tarn_kernels_avx512.dir/a.o"
     code = f"namespace {namespace} {{ inline int f() {{ return 1; }} int (*g)() = f; }}\n"
-    commands = json.dumps([{"command": f"ccache c++ -o {output} -c a.cpp"}])
+    headers = {"command": f"ccache c++ -o {output}.gch -c a.hxx"}  # no object
+    commands = json.dumps([headers, {"command": f"ccache c++ -o {output} -c a.cpp"}])
     write(tmp_path, {"a.cpp": code, "compile_commands.json": commands, output: ""})
     subprocess.run(["c++", "-c", tmp_path / "a.cpp", "-o", tmp_path / output], check=True)
     assert run(tmp_path, "check_symbols", str(tmp_path))[0] == status

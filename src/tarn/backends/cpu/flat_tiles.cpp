@@ -40,7 +40,8 @@ void drain(RangeQueue& queue, const TileWork& work, const FlatTiles& tiles) {
         const int item_size = size_of_dtype(work.program.dtype_of_value(value));
         outputs[i] = static_cast<char*>(work.outputs[i]) + begin * item_size;
       }
-      tiles.run(frame, outputs, begin, n, begin + n == range.end);
+      // Where the caches hold the results, they may hold the inputs.
+      tiles.run(frame, outputs, begin, n, begin + n == range.end || !tiles.streams());
     }
   }
   if (tiles.streams()) stream_fence();

@@ -17,12 +17,12 @@ class FlatTiles {
   // The frame of one thread. Requires: `scratch` outlives it.
   TileFrame frame(TileScratch& scratch) const;
   // Computes n elements from number `begin` on; outputs[i] is where these of output i go.
-  // `is_last`: what follows is not what the thread computes next. Requires: n is at most tile().
+  // `is_last`: what follows them is not worth fetching. Requires: n is at most tile().
   void run(TileFrame& frame, void* const* outputs, int64_t begin, int64_t n, bool is_last) const;
   // Asks for what of n elements from number `begin` on, as far as there are so many, is in memory.
   void fetch(int64_t begin, int64_t n) const;
   bool streams() const { return plan_.stream; }
-  // Whether run() asks for what the next tile reads by itself, while it computes.
+  // Whether run() fetches the inputs of what follows while a long step computes.
   bool fetches_next() const { return plan_.fetching_step > 0; }
 
  private:

@@ -61,7 +61,8 @@ class ProgramReader {
     }
     for (int64_t i = begin_; i < end_; i += tiles_.tile()) {
       void* const to = block_ + (i - begin_) * item_size_;
-      tiles_.run(frame_, &to, i, std::min(tiles_.tile(), end_ - i), !is_followed);
+      const int64_t n_of_tile = std::min(tiles_.tile(), end_ - i);
+      tiles_.run(frame_, &to, i, n_of_tile, !is_followed || i + 2 * n_of_tile > reads_.size);
     }
   }
 

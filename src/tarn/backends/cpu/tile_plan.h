@@ -47,7 +47,8 @@ struct TilePlan {
   uint8_t writer[kMaxTileOutputs];  // the value whose instruction writes this output, or kNone
 
   // Runs all steps on n elements. at[v]: where the tile of value v begins; of output o:
-  // at_output[o]. `continued`: bit i is set if the next tile of input i follows this one in memory.
+  // at_output[o]. `continued`: bit i is set if more of input i, worth fetching, follows this tile
+  // in memory.
   void run(void* const* at, void* const* at_output, size_t n, uint32_t continued) const;
 
  private:

@@ -266,6 +266,8 @@ bool multiplied_in_place(const MatmulTile& t) {
 
 // Few rows of a times a large b: kSteps rows of b at a time, in long stretches, are added to sums
 // in the second-level cache, so that b is read once and as fast as memory allows.
+// Twice as many halve what goes to the sums and back: with 16 rows 7 % faster on an Intel Xeon, 5 %
+// slower with the registers of AVX2.
 constexpr int kSteps = HWY_MAX_BYTES == 64 ? 16 : 8;
 // Rows and vectors of columns whose sums are in registers.
 constexpr int kGroup = HWY_MAX_BYTES == 64 ? 8 : 4;
