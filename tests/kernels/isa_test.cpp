@@ -167,7 +167,25 @@ void compare_streamed(TileKernel kernel, const Pairs<T>& pairs, size_t result_si
   }
 }
 
-TEST(TileKernel, gives_the_same_past_the_caches) {
+// However many elements there are, results are the same, and nothing is written past them.
+template <class T>
+void compare_lengths(TileKernel kernel, const Pairs<T>& pairs, size_t result_size,
+                     const char* name) {
+  constexpr size_t kMost = 140;  // more than two steps of any loop
+  const auto run = [&](size_t n) {
+    std::vector<unsigned char> bytes(kMost * result_size, 0x5a);
+    kernel(bytes.data(), pairs.x.data(), pairs.y.data(), pairs.x.data(), n);
+    return bytes;
+  };
+  const std::vector<unsigned char> all = run(kMost);
+  for (size_t n = 1; n < kMost; ++n) {
+    std::vector<unsigned char> expected(kMost * result_size, 0x5a);
+    std::copy_n(all.begin(), n * result_size, expected.begin());
+    ASSERT_EQ(run(n), expected) << name << " of " << n << " " << dtype_name(dtype_of<T>);
+  }
+}
+
+TEST(TileKernel, gives_the_same_at_every_length_and_past_the_caches) {
   std::mt19937 random(8);
   int n_streaming = 0;
   for (int op = 1; op < kElementwiseOpCount; ++op) {
@@ -178,9 +196,11 @@ TEST(TileKernel, gives_the_same_past_the_caches) {
         const Pairs<T> pairs = sample<T>(random, traits.domain);
         for (const KernelTable* table : cpu::runnable_kernels()) {
           const TileKernel kernel = table->elementwise[op][int(dtype.val())];
+          if (!kernel) continue;
+          const size_t result_size = size_t(result_dtype(traits.dtypes, dtype).size());
+          compare_lengths<T>(kernel, pairs, result_size, traits.info.name);
           if (!kernel.can_stream) continue;
           ++n_streaming;
-          const size_t result_size = size_t(result_dtype(traits.dtypes, dtype).size());
           compare_streamed<T>(kernel, pairs, result_size, traits.info.name);
         }
       });
@@ -304,8 +324,9 @@ void compare_exponentials(const KernelTable& table, std::mt19937& random) {
     for (T& element : x) element = element > 3 ? -element : element;
     const std::vector<T> max(padded, T(3));
     std::vector<T> got(n), expected(n), got_sums(padded), expected_sums(padded);
-    EXPECT_TRUE(is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), n),
-                        widest().exp_run[dtype](expected.data(), x.data(), max.data(), n)));
+    EXPECT_TRUE(
+        is_same(table.exp_run[dtype](got.data(), x.data(), max.data(), x.data(), n),
+                widest().exp_run[dtype](expected.data(), x.data(), max.data(), x.data(), n)));
     for (size_t i = 0; i < n; ++i) EXPECT_TRUE(is_same(got[i], expected[i])) << x[i];
     table.add_exp_columns[dtype](got_sums.data(), x.data(), max.data(), x.data(), n);
     widest().add_exp_columns[dtype](expected_sums.data(), x.data(), max.data(), x.data(), n);

@@ -81,7 +81,8 @@ class RowAttention {
     table.max[index_of(dtype_of<T>)](&max, scores_, size_t(n));
     if (max == -std::numeric_limits<T>::infinity()) return;
     const T shrink = std::exp(max_[i] - max);
-    const double sum = table.exp_run[index_of(dtype_of<T>)](scores_, scores_, &max, size_t(n));
+    const double sum =
+        table.exp_run[index_of(dtype_of<T>)](scores_, scores_, &max, scores_, size_t(n));
     max_[i] = max;
     sum_[i] = T(double(sum_[i]) * double(shrink) + sum);
     products.matvec_outer[index_of(dtype_)](

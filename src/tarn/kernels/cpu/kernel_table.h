@@ -54,11 +54,11 @@ struct ArgBest {
 using ArgFinder = void (*)(ArgBest& best, const void* elements, size_t n, uint32_t first);
 
 // out[i] = exp(x[i] - *max); returns the sum of these. `out` may be `x`. Requires: no x[i] exceeds
-// the maximum, nor below.
-using ExpRun = double (*)(void* out, const void* x, const void* max, size_t n);
+// the maximum, nor below. Meanwhile the n elements at `next`, which will be read soon or are x, are
+// fetched.
+using ExpRun = double (*)(void* out, const void* x, const void* max, const void* next, size_t n);
 // The same for columns, of which `max`, `sum` and `factor` are padded to a multiple of 256 bytes:
-// sum[i] += exp(x[i] - max[i]). Meanwhile the n elements at `next`, which will be read soon or are
-// x, are fetched.
+// sum[i] += exp(x[i] - max[i]).
 using AddExpColumns = void (*)(void* sum, const void* x, const void* max, const void* next,
                                size_t n);
 // out[i] = exp(x[i] - max[i]) * factor[i]. `next` as above, `stream` as in TileKernel.

@@ -191,11 +191,11 @@ class Softmax {
     double sum = 0;
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
-      const void* x = reader.read_run(from + i * stride, stride, count);
-      sum += kernels_.exp_run(y + i, x, &max, size_t(count));
+      const void* const x = reader.read_run(from + i * stride, stride, count);
+      sum += kernels_.exp_run(y + i, x, &max, is_in_place ? in_.as<E>() + next : x, size_t(count));
     }
     scale(y, n, sum, scratch);
-    if (is_staged) write(out_at(to), y, n, in_.as<char>() + next * in_.itemsize());
+    if (is_staged) write(out_at(to), y, n);
   }
 
   // Any layout and length, at the price of computing the exponentials twice.
@@ -211,10 +211,10 @@ class Softmax {
     for_each_block([&](int64_t, int64_t n, const void* x) { kernels_.max(&max, x, size_t(n)); });
     double sum = 0;
     for_each_block([&](int64_t, int64_t n, const void* x) {
-      sum += kernels_.exp_run(scratch.row, x, &max, size_t(n));
+      sum += kernels_.exp_run(scratch.row, x, &max, x, size_t(n));
     });
     for_each_block([&](int64_t begin, int64_t n, const void* x) {
-      kernels_.exp_run(scratch.row, x, &max, size_t(n));
+      kernels_.exp_run(scratch.row, x, &max, x, size_t(n));
       scale(scratch.row, n, sum, scratch);
       if (narrow_) narrow_(scratch.factors, scratch.row, nullptr, nullptr, size_t(n));
       scatter(out_at(to), reduced_.dims(), reduced_.strides[1].data(), begin,
@@ -394,12 +394,12 @@ class Softmax {
     }
   }
 
-  // Writes n results to adjacent elements of the output. `next`: what will be read after it.
-  void write(char* to, E* y, int64_t n, const char* next) const {
+  // Writes n results to adjacent elements of the output.
+  void write(char* to, E* y, int64_t n) const {
     if (narrow_) {
       narrow_(to, y, nullptr, nullptr, size_t(n));
     } else if (streams_) {
-      stream_copy(to, y, size_t(n) * sizeof(E), next);
+      stream_copy(to, y, size_t(n) * sizeof(E), nullptr);
     } else {
       std::memcpy(to, y, size_t(n) * sizeof(E));
     }

@@ -3,27 +3,39 @@
 
 #include "tarn/kernels/cpu/isa/element.h"
 #include "tarn/kernels/cpu/kernel_table.h"
+#include "tarn/math/pack_pair.h"
 
 namespace tarn::HWY_NAMESPACE {
 
 using cpu::KernelTable;
 using cpu::TileKernel;
 
-// Runs a loop on the n elements, fewer than a pack, that it cannot load without reading past its
-// operands: on padded copies. So the formula is inlined once for each loop. Template arguments:
-// bytes of an element, 0 for no operand.
-template <size_t kOut, size_t kA, size_t kB, size_t kC>
+// The first n of at most kPacks packs' bytes.
+template <size_t kPacks>
+TARN_FN void copy_some(unsigned char* to, const unsigned char* from, size_t n) {
+  unrolled<kPacks>([&](auto k) {
+    constexpr size_t kBegin = k * HWY_MAX_BYTES;
+    if (n > kBegin) {
+      copy_small<HWY_MAX_BYTES>(to + kBegin, from + kBegin, HWY_MIN(n - kBegin, HWY_MAX_BYTES));
+    }
+  });
+}
+
+// Runs a loop on the n elements, fewer than a step of it, that it cannot load without reading past
+// its operands: on padded copies. So the formula is inlined once for each loop. Template arguments:
+// packs of a step; bytes of an element, 0 for no operand.
+template <size_t kPacks, size_t kOut, size_t kA, size_t kB, size_t kC>
 HWY_NOINLINE void run_tail(TileKernel::Loop* loop, size_t step, void* out, const void* a,
                            const void* b, const void* c, size_t n) {
-  alignas(HWY_MAX_BYTES) unsigned char padded[4][HWY_MAX_BYTES] = {};
+  alignas(HWY_MAX_BYTES) unsigned char padded[4][kPacks * HWY_MAX_BYTES] = {};
   const auto fill = [&](unsigned char* to, const void* from, size_t element_size) {
-    copy_small(to, static_cast<const unsigned char*>(from), n * element_size);
+    copy_some<kPacks>(to, static_cast<const unsigned char*>(from), n * element_size);
   };
   if constexpr (kA != 0) fill(padded[0], a, kA);
   if constexpr (kB != 0) fill(padded[1], b, kB);
   if constexpr (kC != 0) fill(padded[2], c, kC);
   loop(padded[3], padded[0], padded[1], padded[2], step, false);
-  copy_small(static_cast<unsigned char*>(out), padded[3], n * kOut);
+  copy_some<kPacks>(static_cast<unsigned char*>(out), padded[3], n * kOut);
 }
 
 // What a formula's result is stored as, the operands being of type E.
@@ -75,11 +87,30 @@ TARN_LONG(logaddexp, LogAddExp)
 TARN_LONG(power, Power)
 #undef TARN_LONG
 
-// Stores f(i) at y + i for each whole pack of the n elements, from number i on; returns where they
-// end. Packs of short formulas come two at a time, else the loop would take longer than they; not
+// The packs that a formula is applied to at once.
+template <class Op, class E>
+inline constexpr size_t kPacksPerStep = kIsLong<Op>&& kIsFloatLane<ComputeOf<E>> ? 2 : 1;
+
+template <size_t kPacks, class E>
+TARN_FN auto load_step(const E* p) {
+  if constexpr (kPacks == 2) {
+    return Pair(load(p), load(p + kElementsPerPack<E>));
+  } else {
+    return load(p);
+  }
+}
+
+template <class E, class P>
+TARN_FN void store(E* p, Pair<P> x, bool stream) {
+  store(p, x.first, stream);
+  store(p + kElementsPerPack<E>, x.second, stream);
+}
+
+// Stores f(i) at y + i for each whole step of the n elements, from number i on; returns where they
+// end. Steps of short formulas come two at a time, else the loop would take longer than they; not
 // in streams, which wait for memory.
 template <bool kLong, size_t kStep, class R, class F>
-TARN_FN size_t store_packs(R* y, size_t n, bool stream, F f) {
+TARN_FN size_t store_steps(R* y, size_t n, bool stream, F f) {
   constexpr size_t kAtOnce = 2;
   size_t i = 0;
   if constexpr (!kLong) {
@@ -95,29 +126,31 @@ TARN_FN size_t store_packs(R* y, size_t n, bool stream, F f) {
 
 template <class Op, class E>
 void unary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
-  constexpr size_t kStep = kElementsPerPack<E>;
+  constexpr size_t kPacks = kPacksPerStep<Op, E>, kStep = kPacks * kElementsPerPack<E>;
   const E* x = static_cast<const E*>(a);
   using R = UnaryResult<Op, E>;
   R* y = static_cast<R*>(out);
-  const size_t i = store_packs<kIsLong<Op>, kStep>(
-      y, n, stream, [&](size_t i) { return Op::apply(load(x + i)); });
+  const size_t i = store_steps<kIsLong<Op>, kStep>(
+      y, n, stream, [&](size_t i) { return Op::apply(load_step<kPacks>(x + i)); });
   if (i != n) {
-    run_tail<sizeof(R), sizeof(E), 0, 0>(unary_loop<Op, E>, kStep, y + i, x + i, b, c, n - i);
+    run_tail<kPacks, sizeof(R), sizeof(E), 0, 0>(unary_loop<Op, E>, kStep, y + i, x + i, b, c,
+                                                 n - i);
   }
 }
 
 template <class Op, class E>
 void binary_loop(void* out, const void* a, const void* b, const void* c, size_t n, bool stream) {
-  constexpr size_t kStep = kElementsPerPack<E>;
+  constexpr size_t kPacks = kPacksPerStep<Op, E>, kStep = kPacks * kElementsPerPack<E>;
   const E* x1 = static_cast<const E*>(a);
   const E* x2 = static_cast<const E*>(b);
   using R = BinaryResult<Op, E>;
   R* y = static_cast<R*>(out);
-  const size_t i = store_packs<kIsLong<Op>, kStep>(
-      y, n, stream, [&](size_t i) { return Op::apply(load(x1 + i), load(x2 + i)); });
+  const size_t i = store_steps<kIsLong<Op>, kStep>(y, n, stream, [&](size_t i) {
+    return Op::apply(load_step<kPacks>(x1 + i), load_step<kPacks>(x2 + i));
+  });
   if (i != n) {
-    run_tail<sizeof(R), sizeof(E), sizeof(E), 0>(binary_loop<Op, E>, kStep, y + i, x1 + i, x2 + i,
-                                                 c, n - i);
+    run_tail<kPacks, sizeof(R), sizeof(E), sizeof(E), 0>(binary_loop<Op, E>, kStep, y + i, x1 + i,
+                                                         x2 + i, c, n - i);
   }
 }
 
@@ -129,12 +162,12 @@ void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t
   const E* x1 = static_cast<const E*>(b);
   const E* x2 = static_cast<const E*>(c);
   E* y = static_cast<E*>(out);
-  const size_t i = store_packs<false, kStep>(y, n, stream, [&](size_t i) {
+  const size_t i = store_steps<false, kStep>(y, n, stream, [&](size_t i) {
     return Op::apply(load_mask<ComputeOf<E>>(condition + i), load(x1 + i), load(x2 + i));
   });
   if (i != n) {
-    run_tail<sizeof(E), 1, sizeof(E), sizeof(E)>(ternary_loop<Op, E>, kStep, y + i, condition + i,
-                                                 x1 + i, x2 + i, n - i);
+    run_tail<1, sizeof(E), 1, sizeof(E), sizeof(E)>(ternary_loop<Op, E>, kStep, y + i,
+                                                    condition + i, x1 + i, x2 + i, n - i);
   }
 }
 

@@ -72,8 +72,14 @@ double sum_of_group(const Pack<E> (&sums)[kPacks]) {
   return total[0];
 }
 
+// The lines of memory that a group takes.
 template <class E>
-double exp_run(void* out, const void* x, const void* max, size_t n) {
+TARN_FN void fetch_group(const E* from) {
+  unrolled<4>([&](auto line) { __builtin_prefetch(from + line * (64 / sizeof(E)), 0, 2); });
+}
+
+template <class E>
+double exp_run(void* out, const void* x, const void* max, const void* next, size_t n) {
   // Rounds of additions in E before the lanes are added up in double.
   constexpr size_t kBlock = 64 * kGroup<E>;
   const Pack<E> shift(*static_cast<const E*>(max));
@@ -83,7 +89,9 @@ double exp_run(void* out, const void* x, const void* max, size_t n) {
     unrolled<kPacks>([&](auto k) { sums[k] = Pack<E>(0); });
     const size_t block = HWY_MIN(n - begin, kBlock);
     E* const y_block = static_cast<E*>(out) + begin;
+    const E* const next_block = static_cast<const E*>(next) + begin;
     for_each_group(static_cast<const E*>(x) + begin, block, [&](size_t i, Pack<E>(&y)[kPacks]) {
+      fetch_group(next_block + i);
       unrolled<kPacks>([&](auto k) { y[k] = y[k] - shift; });
       exp_each(y);
       store_group(y_block + i, y, block - i);
@@ -93,12 +101,6 @@ double exp_run(void* out, const void* x, const void* max, size_t n) {
     total += sum_of_group(sums);
   }
   return total;
-}
-
-// The lines of memory that a group takes.
-template <class E>
-TARN_FN void fetch_group(const E* from) {
-  unrolled<4>([&](auto line) { __builtin_prefetch(from + line * (64 / sizeof(E)), 0, 2); });
 }
 
 template <class E>

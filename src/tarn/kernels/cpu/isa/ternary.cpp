@@ -14,11 +14,11 @@ void multiply_add_loop(void* out, const void* a, const void* b, const void* c, s
   const E* x2 = static_cast<const E*>(b);
   const E* x3 = static_cast<const E*>(c);
   E* y = static_cast<E*>(out);
-  const size_t i = store_packs<false, kStep>(
+  const size_t i = store_steps<false, kStep>(
       y, n, stream, [&](size_t i) { return load(x1 + i) * load(x2 + i) + load(x3 + i); });
   if (i != n) {
-    run_tail<sizeof(E), sizeof(E), sizeof(E), sizeof(E)>(multiply_add_loop<E>, kStep, y + i, x1 + i,
-                                                         x2 + i, x3 + i, n - i);
+    run_tail<1, sizeof(E), sizeof(E), sizeof(E), sizeof(E)>(multiply_add_loop<E>, kStep, y + i,
+                                                            x1 + i, x2 + i, x3 + i, n - i);
   }
 }
 
