@@ -248,7 +248,7 @@ TEST(FftKernels, every_radix) {
   std::uniform_real_distribution<float> number(-1, 1);
   for_each_isa([&](const cpu::FftKernels& kernels) {
     const size_t lanes = kernels.n_lanes;
-    for (int n : {1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 64, 120, 9 * 13, 7 * 11 * 2}) {
+    for (int n : {1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 64, 120, 9 * 13, 7 * 11 * 2, 2 * 13 * 13, 512}) {
       for (bool is_inverse : {false, true}) {
         Lanes x(size_t(2 * n), lanes), y(size_t(2 * n), lanes);
         std::vector<Sequence> from(lanes, Sequence(size_t(n)));
@@ -312,7 +312,7 @@ TEST(FftKernels, spectra_of_pairs) {
   std::uniform_real_distribution<float> number(-1, 1);
   for_each_isa([&](const cpu::FftKernels& kernels) {
     const size_t lanes = kernels.n_lanes;
-    for (size_t half : {1, 2, 5, 8, 21}) {
+    for (size_t half : {1, 2, 5, 8, 14, 15, 16, 17, 21, 64}) {
       Lanes z(2 * half + 2, lanes), x(2 * half + 2, lanes), back(2 * half + 2, lanes);
       std::vector<Sequence> reals(lanes, Sequence(2 * half));
       for (size_t lane = 0; lane < lanes; ++lane) {
@@ -341,6 +341,11 @@ TEST(FftKernels, spectra_of_pairs) {
       for (size_t i = 0; i < 2 * half * lanes; ++i) {
         EXPECT_NEAR(back.data[i], 2 * z.data[i], 2e-5) << half;
       }
+      const int64_t row = int64_t(2 * half + 5);
+      std::vector<float> rows(lanes * size_t(row), -1.0f), expected_rows = rows;
+      kernels.split_to_rows(z.data, int64_t(half), twiddles.roots.data(), 3.0f, rows.data(), row);
+      kernels.store_rows(x.data, int64_t(2 * half + 2), 3.0f, expected_rows.data(), row);
+      EXPECT_EQ(rows, expected_rows) << half;
     }
   });
 }

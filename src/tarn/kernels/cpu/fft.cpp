@@ -119,6 +119,28 @@ class Transform {
 
   void run_pack(const FftPasses& passes, const Offsets& from, const Offsets& to, int64_t count,
                 float* x, float* y) const {
+    const float* const z = transform_lanes(passes, from, count, x, y);
+    float* const other = z == x ? y : x;
+    if (is_real_input() && is_paired()) {
+      const float* const twiddles = half_twiddles_->roots.data();
+      if (const int64_t step = row_step(out_, to, count)) {
+        return kernels_.split_to_rows(z, n_ / 2, twiddles, scale_, out_.at(to[0]), step);
+      }
+      kernels_.split_spectrum(z, n_ / 2, twiddles, other);
+      return store_lanes(other, to, count);
+    }
+    if (is_real_result() && !is_paired()) {
+      for (int64_t j = 0; j < n_; ++j) {
+        std::copy_n(z + 2 * j * n_lanes_, n_lanes_, other + j * n_lanes_);
+      }
+      return store_lanes(other, to, count);
+    }
+    store_lanes(z, to, count);
+  }
+
+  // Returns which of x and y has the spectra, or sequences.
+  float* transform_lanes(const FftPasses& passes, const Offsets& from, int64_t count, float* x,
+                         float* y) const {
     if (is_real_result()) {
       load_lanes(from, count, y, n_ / 2 + 1);
       complete_spectrum(y, x);
@@ -131,18 +153,7 @@ class Transform {
     } else {
       load_lanes(from, count, x, n_);
     }
-    float* z = kernels_.transform(passes.passes, is_inverse(), x, y);
-    float* const other = z == x ? y : x;
-    if (is_real_input() && is_paired()) {
-      kernels_.split_spectrum(z, n_ / 2, half_twiddles_->roots.data(), other);
-      z = other;
-    } else if (is_real_result() && !is_paired()) {
-      for (int64_t j = 0; j < n_; ++j) {
-        std::copy_n(z + 2 * j * n_lanes_, n_lanes_, other + j * n_lanes_);
-      }
-      z = other;
-    }
-    store_lanes(z, to, count);
+    return kernels_.transform(passes.passes, is_inverse(), x, y);
   }
 
   // The first half of the spectrum of real sequences, `y`, becomes that of pairs, or all of it.
@@ -172,12 +183,18 @@ class Transform {
     return step;
   }
 
+  // The floats from one sequence to the next, if they fill a pack, each is contiguous and the step
+  // is the same for all; or 0.
+  int64_t row_step(const Axis& axis, const Offsets& offsets, int64_t count) const {
+    return axis.is_contiguous() ? common_step(offsets, count) * axis.floats() : 0;
+  }
+
   // Elements 0 to n - 1 of the sequences, with zeros for those that there are not.
   void load_lanes(const Offsets& offsets, int64_t count, float* to, int64_t n) const {
     const int64_t width = in_.floats(), step = common_step(offsets, count);
     std::fill(to + in_.length * width * n_lanes_, to + n * width * n_lanes_, 0.0f);
-    if (step != 0 && in_.is_contiguous()) {
-      return kernels_.load_rows(in_.at(offsets[0]), step * width, in_.length * width, to);
+    if (const int64_t row = row_step(in_, offsets, count)) {
+      return kernels_.load_rows(in_.at(offsets[0]), row, in_.length * width, to);
     }
     if (step == 1 && in_.is_complex) {
       return kernels_.load_complex(in_.at(offsets[0]), in_.stride * width, in_.length, to);
@@ -193,9 +210,8 @@ class Transform {
 
   void store_lanes(const float* from, const Offsets& offsets, int64_t count) const {
     const int64_t width = out_.floats(), step = common_step(offsets, count);
-    if (step != 0 && out_.is_contiguous()) {
-      return kernels_.store_rows(from, out_.length * width, scale_, out_.at(offsets[0]),
-                                 step * width);
+    if (const int64_t row = row_step(out_, offsets, count)) {
+      return kernels_.store_rows(from, out_.length * width, scale_, out_.at(offsets[0]), row);
     }
     if (step == 1 && out_.is_complex) {
       return kernels_.store_complex(from, out_.length, scale_, out_.at(offsets[0]),

@@ -45,9 +45,11 @@ struct FftKernels {
                   const float* by_lane, float* to);
 
   // From the spectrum of n complex numbers that are pairs of 2n real ones, the first n + 1 elements
-  // of the spectrum of these; and back to twice what it was. twiddles[k] is exp(-pi i k / n) for
-  // k <= n / 2.
+  // of the spectrum of these, as elements or as store_rows() writes them; and back to twice what it
+  // was. twiddles[k] is exp(-pi i k / n) for k <= n / 2.
   void (*split_spectrum)(const float* from, int64_t n, const float* twiddles, float* to);
+  void (*split_to_rows)(const float* from, int64_t n, const float* twiddles, float scale,
+                        float* rows, int64_t row_stride);
   void (*merge_spectrum)(const float* from, int64_t n, const float* twiddles, float* to);
 };
 

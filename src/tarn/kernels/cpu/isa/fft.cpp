@@ -97,61 +97,109 @@ TARN_FN void butterfly(Complex (&a)[kRadix], const float* roots) {
   }
 }
 
-// `stride` transforms side by side. kTurns: results are multiplied by twiddles.
+// Butterflies of a pass: n of each block. Where their elements are, in elements: those of a
+// butterfly are from.step apart and go to places to.step apart.
+struct Butterflies {
+  struct Places {
+    int64_t per_block;
+    int64_t per_butterfly;
+    int64_t step;
+  };
+  int64_t n_blocks;
+  int64_t n;
+  Places from;
+  Places to;
+};
+
+// kTurns: results are multiplied by twiddles.
 template <int kRadix, bool kTurns>
-TARN_FN void run_block(const FftPass& pass, Parts parts, const float* twiddles, const float* from,
-                       float* to) {
-  const int64_t stride = pass.stride * int64_t(kElement), distance = stride * pass.n_blocks;
-  for (int64_t q = 0; q < stride; q += int64_t(kElement)) {
+TARN_FN void run_block(const FftPass& pass, Parts parts, const Butterflies& which, int64_t p,
+                       const float* from, float* to) {
+  constexpr auto kFloats = int64_t(kElement);
+  const int64_t from_step = which.from.step * kFloats, to_step = which.to.step * kFloats;
+  const float* const twiddles = pass.twiddles + p * 2 * (kRadix - 1);
+  for (int64_t i = 0; i < which.n; ++i) {
     Complex a[kRadix];
-    unrolled<kRadix>([&](auto k) { a[k] = parts.load(from + q + int64_t(k) * distance); });
+    unrolled<kRadix>([&](auto k) { a[k] = parts.load(from + int64_t(k) * from_step); });
     butterfly<kRadix>(a, pass.roots);
-    parts.store(to + q, a[0]);
+    parts.store(to, a[0]);
     unrolled<kRadix - 1>([&](auto k) {
       const Complex x = kTurns ? a[k + 1] * load_root(twiddles + 2 * k) : a[k + 1];
-      parts.store(to + q + int64_t(k + 1) * stride, x);
+      parts.store(to + int64_t(k + 1) * to_step, x);
     });
+    from += which.from.per_butterfly * kFloats;
+    to += which.to.per_butterfly * kFloats;
   }
 }
 
 template <int kRadix>
-void run_pass(const FftPass& pass, Parts parts, const float* x, float* y) {
-  const int64_t stride = pass.stride * int64_t(kElement);
-  run_block<kRadix, false>(pass, parts, nullptr, x, y);
-  for (int64_t p = 1; p < pass.n_blocks; ++p) {
-    run_block<kRadix, true>(pass, parts, pass.twiddles + p * 2 * (kRadix - 1), x + p * stride,
-                            y + p * kRadix * stride);
+void run_blocks(const FftPass& pass, Parts parts, const Butterflies& which, const float* from,
+                float* to) {
+  const int64_t from_block = which.from.per_block * int64_t(kElement);
+  const int64_t to_block = which.to.per_block * int64_t(kElement);
+  run_block<kRadix, false>(pass, parts, which, 0, from, to);
+  for (int64_t p = 1; p < which.n_blocks; ++p) {
+    run_block<kRadix, true>(pass, parts, which, p, from + p * from_block, to + p * to_block);
   }
 }
 
-void run_pass_of_radix(const FftPass& pass, Parts parts, const float* x, float* y) {
+void run(const FftPass& pass, Parts parts, const Butterflies& which, const float* from, float* to) {
   switch (pass.radix) {
     case 2:
-      return run_pass<2>(pass, parts, x, y);
+      return run_blocks<2>(pass, parts, which, from, to);
     case 3:
-      return run_pass<3>(pass, parts, x, y);
+      return run_blocks<3>(pass, parts, which, from, to);
     case 4:
-      return run_pass<4>(pass, parts, x, y);
+      return run_blocks<4>(pass, parts, which, from, to);
     case 5:
-      return run_pass<5>(pass, parts, x, y);
+      return run_blocks<5>(pass, parts, which, from, to);
     case 7:
-      return run_pass<7>(pass, parts, x, y);
+      return run_blocks<7>(pass, parts, which, from, to);
     case 8:
-      return run_pass<8>(pass, parts, x, y);
+      return run_blocks<8>(pass, parts, which, from, to);
     case 11:
-      return run_pass<11>(pass, parts, x, y);
+      return run_blocks<11>(pass, parts, which, from, to);
     case 13:
-      return run_pass<13>(pass, parts, x, y);
+      return run_blocks<13>(pass, parts, which, from, to);
+  }
+}
+
+void run_pass(const FftPass& pass, Parts parts, const float* x, float* y) {
+  const int64_t stride = pass.stride;
+  run(pass, parts,
+      {pass.n_blocks,
+       stride,
+       {stride, 1, stride * pass.n_blocks},
+       {stride * pass.radix, 1, stride}},
+      x, y);
+}
+
+// The last two passes, of one of the interleaved transforms after the other: so what is between the
+// passes stays in the first-level cache.
+void run_last_passes(const FftPass& first, const FftPass& last, Parts parts, const float* x,
+                     float* y) {
+  alignas(HWY_MAX_BYTES) float between[13 * 13 * kElement];
+  const int64_t stride = first.stride;
+  const Butterflies of_first{
+      first.n_blocks, 1, {stride, 0, stride * first.n_blocks}, {first.radix, 0, 1}};
+  const Butterflies of_last{1, first.radix, {0, 1, first.radix}, {0, stride, last.stride}};
+  for (int64_t i = 0; i < stride; ++i) {
+    run(first, parts, of_first, x + i * int64_t(kElement), between);
+    run(last, parts, of_last, between, y + i * int64_t(kElement));
   }
 }
 
 float* transform(std::span<const FftPass> passes, bool is_inverse, float* x, float* y) {
   const Parts parts = is_inverse ? Parts{kLanes, 0} : Parts{0, kLanes};
-  for (const FftPass& pass : passes) {
-    run_pass_of_radix(pass, parts, x, y);
+  // Two passes alone have no more than one transform to go on with.
+  const bool has_last_two = passes.size() > 1 && passes[passes.size() - 2].stride > 1;
+  for (const FftPass& pass : passes.first(passes.size() - (has_last_two ? 2 : 0))) {
+    run_pass(pass, parts, x, y);
     std::swap(x, y);
   }
-  return x;
+  if (!has_last_two) return x;
+  run_last_passes(passes[passes.size() - 2], passes.back(), parts, x, y);
+  return y;
 }
 
 // The 4 x 4 matrices in the 128-bit blocks of four packs, transposed.
@@ -271,17 +319,54 @@ void twiddle(const float* from, int64_t n, bool is_inverse, const float* roots, 
   }
 }
 
+// Elements that are stored to each row at once: a cache line of them.
+inline constexpr int64_t kTileElements = 8;
+
+// Elements k and n - k of the spectrum of pairs, taken apart.
+TARN_FN void split_elements(const float* from, int64_t n, int64_t k, const float* twiddles,
+                            float* at_k, float* at_rest) {
+  const auto split = cpu::split_spectrum<Floats>(
+      {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
+      load_root(twiddles + 2 * k), Floats(0.5f));
+  kForward.store(at_k, split.at_k);
+  kForward.store(at_rest, split.at_rest);
+}
+
 void split_spectrum(const float* from, int64_t n, const float* twiddles, float* to) {
   const Complex first = kForward.load(from);
   kForward.store(to, {first.re + first.im, Floats(0)});
   kForward.store(to + n * kElement, {first.re - first.im, Floats(0)});
   for (int64_t k = 1; k <= n - k; ++k) {
-    const auto [at_k, at_rest] = cpu::split_spectrum<Floats>(
-        {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
-        load_root(twiddles + 2 * k), Floats(0.5f));
-    kForward.store(to + k * kElement, at_k);
-    kForward.store(to + (n - k) * kElement, at_rest);
+    split_elements(from, n, k, twiddles, to + k * kElement, to + (n - k) * kElement);
   }
+}
+
+void split_to_rows(const float* from, int64_t n, const float* twiddles, float scale, float* rows,
+                   int64_t row_stride) {
+  constexpr auto kFloats = int64_t(kElement);
+  alignas(HWY_MAX_BYTES) float low[2 * size_t(kTileElements) * kElement];
+  float* const high = low + kTileElements * kFloats;
+  const auto store = [&](const float* elements, int64_t count, int64_t k) {
+    store_rows(elements, 2 * count, scale, rows + 2 * k, row_stride);
+  };
+  const Complex first = kForward.load(from);
+  kForward.store(low, {first.re + first.im, Floats(0)});
+  kForward.store(high, {first.re - first.im, Floats(0)});
+  store(low, 1, 0);
+  store(high, 1, n);
+  int64_t k = 1;
+  for (; 2 * (k + kTileElements) <= n + 1; k += kTileElements) {
+    for (int64_t j = 0; j < kTileElements; ++j) {
+      split_elements(from, n, k + j, twiddles, low + j * kFloats,
+                     high + (kTileElements - 1 - j) * kFloats);
+    }
+    store(low, kTileElements, k);
+    store(high, kTileElements, n + 1 - k - kTileElements);
+  }
+  for (int64_t j = k; j <= n - j; ++j) {
+    split_elements(from, n, j, twiddles, low + (j - k) * kFloats, low + (n - j - k) * kFloats);
+  }
+  if (k <= n - k) store(low, n + 1 - 2 * k, k);
 }
 
 void merge_spectrum(const float* from, int64_t n, const float* twiddles, float* to) {
@@ -300,7 +385,7 @@ void merge_spectrum(const float* from, int64_t n, const float* twiddles, float* 
 
 void add_fft_kernels(cpu::FftKernels& kernels) {
   kernels = {kLanes,        transform, load_rows,      store_rows,    load_complex,
-             store_complex, twiddle,   split_spectrum, merge_spectrum};
+             store_complex, twiddle,   split_spectrum, split_to_rows, merge_spectrum};
 }
 
 }  // namespace tarn::HWY_NAMESPACE
