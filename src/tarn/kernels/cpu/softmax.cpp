@@ -192,7 +192,8 @@ class Softmax {
     for (int64_t i = 0; i < n; i += step) {
       const int64_t count = std::min(step, n - i);
       const void* const x = reader.read_run(from + i * stride, stride, count);
-      sum += kernels_.exp_run(y + i, x, &max, is_in_place ? in_.as<E>() + next : x, size_t(count));
+      const void* const ahead = is_in_place && n <= kScratchRow ? in_.as<E>() + next : x;
+      sum += kernels_.exp_run(y + i, x, &max, ahead, size_t(count));
     }
     scale(y, n, sum, scratch);
     if (is_staged) write(out_at(to), y, n);

@@ -97,8 +97,8 @@ TARN_FN void butterfly(Complex (&a)[kRadix], const float* roots) {
   }
 }
 
-// Butterflies of a pass: n of each block. Where their elements are, in elements: those of a
-// butterfly are from.step apart and go to places to.step apart.
+// The butterflies of a pass that are done: n of each block. `from` and `to` say where their
+// elements are, counted in elements: `step` is from one to the next of a butterfly.
 struct Butterflies {
   struct Places {
     int64_t per_block;
@@ -191,8 +191,7 @@ void run_last_passes(const FftPass& first, const FftPass& last, Parts parts, con
 
 float* transform(std::span<const FftPass> passes, bool is_inverse, float* x, float* y) {
   const Parts parts = is_inverse ? Parts{kLanes, 0} : Parts{0, kLanes};
-  // Two passes alone have no more than one transform to go on with.
-  const bool has_last_two = passes.size() > 1 && passes[passes.size() - 2].stride > 1;
+  const bool has_last_two = passes.size() > 2;  // of two alone the first has but one transform
   for (const FftPass& pass : passes.first(passes.size() - (has_last_two ? 2 : 0))) {
     run_pass(pass, parts, x, y);
     std::swap(x, y);
@@ -319,7 +318,7 @@ void twiddle(const float* from, int64_t n, bool is_inverse, const float* roots, 
   }
 }
 
-// Elements that are stored to each row at once: a cache line of them.
+// Elements that are stored to each row at once: 64 bytes of them.
 inline constexpr int64_t kTileElements = 8;
 
 // Elements k and n - k of the spectrum of pairs, taken apart.

@@ -5,7 +5,7 @@
 
 namespace tarn::HWY_NAMESPACE {
 
-// Here, argument-dependent lookup finds it.
+// Not in the unnamed namespace, where argument-dependent lookup would not find them.
 template <int kBits>
 TARN_FN Pack<uint32_t> rotate_left(Pack<uint32_t> x) {
   return hn::RotateRight<32 - kBits>(x.v);
