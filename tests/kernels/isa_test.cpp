@@ -171,10 +171,13 @@ void compare_streamed(TileKernel kernel, const Pairs<T>& pairs, size_t result_si
 template <class T>
 void compare_lengths(TileKernel kernel, const Pairs<T>& pairs, size_t result_size,
                      const char* name) {
-  constexpr size_t kMost = 140;  // more than two steps of any loop
+  constexpr size_t kMost = 140;             // more than two steps of any loop
+  const size_t first = pairs.x.size() / 3;  // past the special ones
+  const auto* const x = pairs.x.data() + first;
+  const auto* const y = pairs.y.data() + first;
   const auto run = [&](size_t n) {
     std::vector<unsigned char> bytes(kMost * result_size, 0x5a);
-    kernel(bytes.data(), pairs.x.data(), pairs.y.data(), pairs.x.data(), n);
+    kernel(bytes.data(), x, y, x, n);
     return bytes;
   };
   const std::vector<unsigned char> all = run(kMost);
@@ -208,8 +211,10 @@ TEST(TileKernel, gives_the_same_at_every_length_and_past_the_caches) {
   }
   for (const KernelTable* table : cpu::runnable_kernels()) {
     const auto compare_fused = [&]<class T>(type_tag<T>) {
-      compare_streamed<T>(table->multiply_add[int(dtype_of<T>.val())], sample<T>(random, {-4, 4}),
-                          sizeof(T), "multiply_add");
+      const TileKernel kernel = table->multiply_add[int(dtype_of<T>.val())];
+      const Pairs<T> pairs = sample<T>(random, {-4, 4});
+      compare_lengths<T>(kernel, pairs, sizeof(T), "multiply_add");
+      compare_streamed<T>(kernel, pairs, sizeof(T), "multiply_add");
     };
     compare_fused(type_tag<float>{});
     compare_fused(type_tag<double>{});
