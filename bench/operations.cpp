@@ -391,9 +391,10 @@ Result run(const Row& row, Limits limits, Peers& peers) {
   std::vector<double> own, numpy, torch, flops;
   for (int round = 0; round < kRounds; ++round) {
     own.push_back(seconds_when_awake(work));
+    // Not after the peers, whose threads do not sleep at once.
+    if (row.need.kind == Need::Kind::arithmetic) flops.push_back(ArithmeticLimit::flops());
     if (auto seconds = peers.seconds("numpy")) numpy.push_back(*seconds);
     if (auto seconds = peers.seconds("torch")) torch.push_back(*seconds);
-    if (row.need.kind == Need::Kind::arithmetic) flops.push_back(ArithmeticLimit::flops());
   }
   limits.flops = median_of(flops).value_or(limits.flops);
   tarn.warm = median(std::move(own));

@@ -60,7 +60,7 @@ struct Operands {
     return shape;
   }
 
-  void run(const Case& c) {
+  void run(const Case& c, const cpu::AttentionKernels& kernels = cpu::attention_kernels()) {
     const ops::Attention op{c.scale, c.masking == Masking::causal,
                             c.masking == Masking::seen || c.masking == Masking::added, c.has_sinks};
     std::vector<View> in{q.view(), k.view(), v.view()};
@@ -69,8 +69,8 @@ struct Operands {
     struct alignas(64) Line {
       std::byte bytes[64];
     };
-    std::vector<Line> scratch(size_t(cpu::attention_scratch_bytes(in, to.view())) / 64 + 1);
-    cpu::attention(op, in, to.view(), scratch.data());
+    std::vector<Line> scratch(size_t(cpu::attention_scratch_bytes(in, to.view(), kernels)) / 64 + 1);
+    cpu::attention(op, in, to.view(), scratch.data(), kernels);
   }
 };
 
@@ -143,11 +143,14 @@ void expect_defined_values(const Case& c, Operands<T>& o) {
   }
 }
 
+// By the kernels of all instruction sets.
 template <class T, class Make>
 void check_attention(const Case& c, std::mt19937& random, Make make) {
   Operands<T> operands(c, random, make);
-  operands.run(c);
-  ASSERT_NO_FATAL_FAILURE(expect_defined_values(c, operands));
+  for (const cpu::AttentionKernels& kernels : cpu::runnable_attention_kernels()) {
+    operands.run(c, kernels);
+    ASSERT_NO_FATAL_FAILURE(expect_defined_values(c, operands));
+  }
 }
 template <class T>
 void check_attention(const Case& c, std::mt19937& random) {

@@ -9,7 +9,6 @@
 #include "tarn/base/ceil_div.h"
 #include "tarn/base/half.h"
 #include "tarn/base/layout.h"
-#include "tarn/kernels/cpu/attention_kernels.h"
 #include "tarn/kernels/cpu/attention_rows.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/creation.h"
@@ -46,11 +45,11 @@ struct Split {
   int64_t block_rows, n_blocks;
   int64_t part_keys, n_parts;
 
-  Split(const View& q, const View& k) {
+  Split(const View& q, const View& k, const AttentionKernels& kernels) {
     const int64_t n_keys = k.shape[2];
     kv_heads = int64_t(k.shape[0]) * k.shape[1];
     rows = int64_t(q.shape[1]) / k.shape[1] * q.shape[2];
-    const int64_t panel = attention_kernels().panel_rows[index_of(q.dtype)];
+    const int64_t panel = kernels.panel_rows[index_of(q.dtype)];
     int64_t panels = kAttentionPanels;
     while (panels > 1 && kv_heads * ceil_div(rows, panels * panel) < kEnoughTasks) --panels;
     block_rows = panels * panel;
@@ -69,24 +68,27 @@ struct Split {
 template <class T>
 class Attention {
  public:
-  Attention(const ops::Attention& op, std::span<const View> in, const View& to, std::byte* scratch)
+  Attention(const ops::Attention& op, std::span<const View> in, const View& to, std::byte* scratch,
+            const AttentionKernels& kernels)
       : op_(op),
+        kernels_(kernels),
         q_(dense(in[0], strides_[0], scratch)),
         k_(dense(in[1], strides_[1], scratch)),
         v_(dense(in[2], strides_[2], scratch)),
         mask_(op.has_mask ? &in[3] : nullptr),
         sinks_(op.has_sinks ? &in.back() : nullptr),
         to_(to),
-        split_(q_, k_),
+        split_(q_, k_, kernels),
         value_dim_(v_.shape[3]),
         parts_(split_.n_parts > 1 ? reinterpret_cast<T*>(scratch) : nullptr) {}
 
-  static int64_t scratch_bytes(std::span<const View> in, const View& to) {
+  static int64_t scratch_bytes(std::span<const View> in, const View& to,
+                               const AttentionKernels& kernels) {
     int64_t nbytes = 0;
     for (const View& view : in.first(3)) {
       if (!has_adjacent_elements(view)) nbytes += padded(view.nbytes());
     }
-    const Split split(in[0], in[1]);
+    const Split split(in[0], in[1], kernels);
     const int64_t n_rows = split.kv_heads * split.rows;
     return nbytes + (split.n_parts > 1
                          ? split.n_parts * n_rows * (to.shape[3] + 2) * int64_t(sizeof(T))
@@ -179,7 +181,7 @@ class Attention {
     if (split_.is_row_by_row()) {
       attend_rows(q_.dtype, task, to, space.memory.get());
     } else {
-      attention_kernels().attend[index_of(q_.dtype)](task, to, space.memory.get());
+      kernels_.attend[index_of(q_.dtype)](task, to, space.memory.get());
     }
     if (split_.n_parts == 1) finish(rows, 0, row, 0, n_rows, space.row);
   }
@@ -258,6 +260,7 @@ class Attention {
   }
 
   const ops::Attention& op_;
+  const AttentionKernels& kernels_;
   Strides strides_[3];  // of what had to be copied
   const View q_, k_, v_;
   const View* const mask_;
@@ -270,13 +273,15 @@ class Attention {
 
 }  // namespace
 
-int64_t attention_scratch_bytes(std::span<const View> in, const View& to) {
+int64_t attention_scratch_bytes(std::span<const View> in, const View& to,
+                                const AttentionKernels& kernels) {
   if (to.size == 0 || in[1].shape[2] == 0) return 0;
-  return to.dtype == float64 ? Attention<double>::scratch_bytes(in, to)
-                             : Attention<float>::scratch_bytes(in, to);
+  return to.dtype == float64 ? Attention<double>::scratch_bytes(in, to, kernels)
+                             : Attention<float>::scratch_bytes(in, to, kernels);
 }
 
-void attention(const ops::Attention& op, std::span<const View> in, const View& to, void* scratch) {
+void attention(const ops::Attention& op, std::span<const View> in, const View& to, void* scratch,
+               const AttentionKernels& kernels) {
   assert(is_row_contiguous(to));
   if (to.size == 0) return;
   if (in[1].shape[2] == 0) {
@@ -285,9 +290,9 @@ void attention(const ops::Attention& op, std::span<const View> in, const View& t
     return;
   }
   if (to.dtype == float64) {
-    Attention<double>(op, in, to, static_cast<std::byte*>(scratch)).run();
+    Attention<double>(op, in, to, static_cast<std::byte*>(scratch), kernels).run();
   } else {
-    Attention<float>(op, in, to, static_cast<std::byte*>(scratch)).run();
+    Attention<float>(op, in, to, static_cast<std::byte*>(scratch), kernels).run();
   }
 }
 

@@ -1,13 +1,27 @@
 #include "tarn/kernels/cpu/attention_kernels.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "tarn/kernels/cpu/bfloat16_pairs.h"
 #include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 
 TARN_DECLARE_ISA_FUNCTION(add_attention, AttentionKernels)
+TARN_DECLARE_ISA_FUNCTION(add_attention_of_pairs, AttentionKernels)
 
 namespace tarn::cpu {
+
+namespace {
+
+AttentionKernels make_kernels(const char* isa, bool in_pairs) {
+  AttentionKernels kernels{};
+  TARN_CALL_ISA_FUNCTION(isa, add_attention, kernels);
+  if (in_pairs) TARN_CALL_ISA_FUNCTION(isa, add_attention_of_pairs, kernels);
+  return kernels;
+}
+
+}  // namespace
 
 int64_t attention_panel_bytes(Dtype dtype, int64_t key_dim, int64_t value_dim) {
   constexpr int64_t kWidestPanel = 48;
@@ -20,12 +34,20 @@ int64_t attention_panel_bytes(Dtype dtype, int64_t key_dim, int64_t value_dim) {
 }
 
 const AttentionKernels& attention_kernels() {
-  static const AttentionKernels chosen = [] {
-    AttentionKernels table{};
-    TARN_CALL_ISA_FUNCTION(kernels().isa, add_attention, table);
-    return table;
-  }();
+  static const AttentionKernels chosen = make_kernels(kernels().isa, bfloat16_pairs_are_fast());
   return chosen;
+}
+
+std::span<const AttentionKernels> runnable_attention_kernels() {
+  static const std::vector<AttentionKernels> runnable = [] {
+    std::vector<AttentionKernels> tables;
+    for (const KernelTable* table : runnable_kernels()) {
+      tables.push_back(make_kernels(table->isa, false));
+      if (has_bfloat16_pairs()) tables.push_back(make_kernels(table->isa, true));
+    }
+    return tables;
+  }();
+  return runnable;
 }
 
 }  // namespace tarn::cpu

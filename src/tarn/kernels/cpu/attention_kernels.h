@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "tarn/base/dtype.h"
 
@@ -56,5 +57,9 @@ int64_t attention_panel_bytes(Dtype dtype, int64_t key_dim, int64_t value_dim);
 
 // Those of the instruction set that kernels() has chosen.
 const AttentionKernels& attention_kernels();
+
+// Those of all instruction sets that this CPU can run, with and without pairs of bfloat16, widest
+// first.
+std::span<const AttentionKernels> runnable_attention_kernels();
 
 }  // namespace tarn::cpu

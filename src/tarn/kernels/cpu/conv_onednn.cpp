@@ -1,12 +1,11 @@
 #include "tarn/kernels/cpu/conv_onednn.h"
 
-#include <cpuid.h>
-
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "tarn/base/ceil_div.h"
+#include "tarn/kernels/cpu/bfloat16_pairs.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/onednn.h"
 #include "tarn/kernels/cpu/parallel.h"
@@ -30,21 +29,11 @@ constexpr size_t kMaxTileScratch = 4 << 20;
 constexpr int64_t kMinSharedBytes = 256 << 10;
 constexpr int64_t kSharedChannels = 192;
 
-bool is_amd() {
-  unsigned max_leaf, ebx, ecx, edx;
-  return __get_cpuid(0, &max_leaf, &ebx, &ecx, &edx) && ebx == signature_AMD_ebx;
-}
-
 // Whether oneDNN has fast code for some problems of the dtype.
 bool is_fast(Dtype dtype) {
   const dnnl_cpu_isa_t isa = onednn_isa();
   if (dtype != bfloat16) return dtype == float32;
-  // Intel's processors take two cycles for VDPBF16PS, half the rate of FMAs: there bfloat16 is made
-  // for AMX.
-  if (isa == dnnl_cpu_isa_avx512_core_bf16) {
-    static const bool amd = is_amd();
-    return amd;
-  }
+  if (isa == dnnl_cpu_isa_avx512_core_bf16) return bfloat16_pairs_are_fast();
   return isa == dnnl_cpu_isa_avx512_core_amx;
 }
 

@@ -4,10 +4,12 @@
 #include <vector>
 
 #include "tarn/base/ceil_div.h"
+#include "tarn/kernels/cpu/bfloat16_pairs.h"
 #include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 
 TARN_DECLARE_ISA_FUNCTION(add_matmul_tiles, MatmulKernels)
+TARN_DECLARE_ISA_FUNCTION(add_matmul_tiles_of_pairs, MatmulKernels)
 TARN_DECLARE_ISA_FUNCTION(add_matvecs, MatmulKernels)
 
 namespace tarn::cpu {
@@ -16,9 +18,10 @@ namespace {
 
 constexpr int64_t kWidestVector = 16;  // lanes, that rows are padded to
 
-MatmulKernels make_kernels(const char* isa) {
+MatmulKernels make_kernels(const char* isa, bool in_pairs) {
   MatmulKernels kernels{};
   TARN_CALL_ISA_FUNCTION(isa, add_matmul_tiles, kernels);
+  if (in_pairs) TARN_CALL_ISA_FUNCTION(isa, add_matmul_tiles_of_pairs, kernels);
   TARN_CALL_ISA_FUNCTION(isa, add_matvecs, kernels);
   return kernels;
 }
@@ -37,14 +40,17 @@ int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k) {
 }
 
 const MatmulKernels& matmul_kernels() {
-  static const MatmulKernels chosen = make_kernels(kernels().isa);
+  static const MatmulKernels chosen = make_kernels(kernels().isa, bfloat16_pairs_are_fast());
   return chosen;
 }
 
 std::span<const MatmulKernels> runnable_matmul_kernels() {
   static const std::vector<MatmulKernels> runnable = [] {
     std::vector<MatmulKernels> tables;
-    for (const KernelTable* table : runnable_kernels()) tables.push_back(make_kernels(table->isa));
+    for (const KernelTable* table : runnable_kernels()) {
+      tables.push_back(make_kernels(table->isa, false));
+      if (has_bfloat16_pairs()) tables.push_back(make_kernels(table->isa, true));
+    }
     return tables;
   }();
   return runnable;

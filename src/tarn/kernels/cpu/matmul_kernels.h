@@ -66,7 +66,8 @@ int64_t packed_b_bytes(Dtype dtype, int64_t n, int64_t k);
 // Those of the instruction set that kernels() has chosen.
 const MatmulKernels& matmul_kernels();
 
-// Those of all instruction sets that this CPU can run, widest first.
+// Those of all instruction sets that this CPU can run, with and without pairs of bfloat16, widest
+// first.
 std::span<const MatmulKernels> runnable_matmul_kernels();
 
 }  // namespace tarn::cpu

@@ -292,9 +292,11 @@ void add_attention(cpu::AttentionKernels& kernels) {
   add<SingleProducts<double>>(kernels);
   add<SingleProducts<float16_t>>(kernels);
   add<SingleProducts<bfloat16_t>>(kernels);
+}
+
+void add_attention_of_pairs([[maybe_unused]] cpu::AttentionKernels& kernels) {
 #if defined(__AVX512BF16__)
-  // Not every processor with this build's instructions has these.
-  if (__builtin_cpu_supports("avx512bf16")) add<PairProducts>(kernels);
+  add<PairProducts>(kernels);
 #endif
 }
 

@@ -171,16 +171,18 @@ void ternary_loop(void* out, const void* a, const void* b, const void* c, size_t
   }
 }
 
-// The operation whose formula, on the bytes 0 and 1, gives Op on bool.
-template <class Op>
-struct OnBool {
+// The formula that gives Op on elements E. That of bool works on the bytes 0 and 1.
+template <class Op, class E>
+struct FormulaOn {
   using Type = Op;
 };
 template <class Op>
 requires requires { typename Op::OnBool; }
-struct OnBool<Op> {
+struct FormulaOn<Op, bool> {
   using Type = typename Op::OnBool;
 };
+template <class E>
+using OrByte = std::conditional_t<std::is_same_v<E, bool>, uint8_t, E>;
 
 template <class Op, class E>
 constexpr TileKernel unary_kernel() {
@@ -208,12 +210,10 @@ template <class Op, class... E>
 void add_unary(KernelTable& table) {
   const auto add = [&]<class T>(type_tag<T>) {
     if constexpr (!kIsDefinedOn<Op, T>) {
-    } else if constexpr (std::is_same_v<T, bool>) {
-      entry<Op>(table, dtype_of<T>) = unary_kernel<typename OnBool<Op>::Type, uint8_t>();
     } else if constexpr (Op::dtypes.compute == DtypeRule::Compute::byte) {
       entry<Op>(table, dtype_of<T>) = unary_kernel<Op, Code>();
     } else {
-      entry<Op>(table, dtype_of<T>) = unary_kernel<Op, T>();
+      entry<Op>(table, dtype_of<T>) = unary_kernel<typename FormulaOn<Op, T>::Type, OrByte<T>>();
     }
   };
   (add(type_tag<E>{}), ...);
@@ -221,11 +221,8 @@ void add_unary(KernelTable& table) {
 template <class Op, class... E>
 void add_binary(KernelTable& table) {
   const auto add = [&]<class T>(type_tag<T>) {
-    if constexpr (!kIsDefinedOn<Op, T>) {
-    } else if constexpr (std::is_same_v<T, bool>) {
-      entry<Op>(table, dtype_of<T>) = binary_kernel<typename OnBool<Op>::Type, uint8_t>();
-    } else {
-      entry<Op>(table, dtype_of<T>) = binary_kernel<Op, T>();
+    if constexpr (kIsDefinedOn<Op, T>) {
+      entry<Op>(table, dtype_of<T>) = binary_kernel<typename FormulaOn<Op, T>::Type, OrByte<T>>();
     }
   };
   (add(type_tag<E>{}), ...);

@@ -541,13 +541,13 @@ void add_matmul_tiles(cpu::MatmulKernels& kernels) {
   add_tile<float16_t>(kernels);
   add_tile<bfloat16_t>(kernels);
   kernels.tile[static_cast<int>(complex64.val())] = multiply_complex_tile;
+}
+
+void add_matmul_tiles_of_pairs([[maybe_unused]] cpu::MatmulKernels& kernels) {
 #ifdef __AVX512BF16__
-  // Not all processors have this that have the rest of the instruction set.
-  if (__builtin_cpu_supports("avx512bf16")) {
-    const int dtype = static_cast<int>(bfloat16.val());
-    kernels.tile[dtype] = multiply_tile_of_pairs;
-    kernels.pack_b[dtype] = pack_blocks_of_pairs;
-  }
+  const int dtype = static_cast<int>(bfloat16.val());
+  kernels.tile[dtype] = multiply_tile_of_pairs;
+  kernels.pack_b[dtype] = pack_blocks_of_pairs;
 #endif
 }
 
