@@ -2,6 +2,7 @@
 #pragma once
 
 #include <emmintrin.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -122,6 +123,14 @@ void transpose_in_cache(const Word* from, int64_t from_stride, Word* to, int64_t
   }
 }
 
+// Columns of a source that are read side by side. Their lines, often a power of two apart, share
+// few sets of the caches: there is room in the second-level one for these and the next where
+// columns are 16 KiB apart.
+inline int64_t columns_at_once() {
+  static const int64_t columns = sysconf(_SC_LEVEL2_CACHE_SIZE) / (32 << 10);
+  return columns;
+}
+
 // As above for a target too large for the caches. A streamed store is only fast if the rest of its
 // cache line follows at once, so rows are assembled in a buffer.
 template <class Word>
@@ -132,10 +141,12 @@ void transpose_streaming(const Word* from, int64_t from_stride, Word* to, int64_
   constexpr int kMaxWidth = 1024 / sizeof(Word);
   constexpr int kBufferStride = kMaxWidth + kLine;  // not a power of two
   alignas(64) Word buffer[kLine * kBufferStride];
-  // Pieces of one line are best, but where they would not be lines of the target, each has two ends
-  // that go through the caches: then wider ones.
+  // Memory takes several lines of a row at once sooner than each alone. Where pieces would not be
+  // lines of the target, each has two ends that go through the caches: then wider ones.
   const bool on_lines = reinterpret_cast<uintptr_t>(to) % 64 == 0 && to_stride % kLine == 0;
-  const int64_t width = on_lines ? kLine : kMaxWidth;
+  const int64_t width =
+      on_lines ? std::clamp<int64_t>(columns_at_once() / kLine, 1, kMaxWidth / kLine) * kLine
+               : kMaxWidth;
   for (int64_t c = 0; c < cols; c += width) {
     const int64_t n = std::min(width, cols - c);
     for (int64_t r = 0; r < rows; r += kLine) {
@@ -143,7 +154,7 @@ void transpose_streaming(const Word* from, int64_t from_stride, Word* to, int64_
       for (int64_t j = 0; j < n; j += kN) {
         for (int k = 0; k < kN; ++k) {
           _mm_prefetch(reinterpret_cast<const char*>(tile + (j + k) * from_stride + kLine),
-                       _MM_HINT_T0);
+                       _MM_HINT_T1);
         }
         for (int i = 0; i < kLine; i += kN) {
           transpose_square(tile + i + j * from_stride, from_stride, buffer + i * kBufferStride + j,
