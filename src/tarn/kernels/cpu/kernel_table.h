@@ -65,6 +65,9 @@ using AddExpColumns = void (*)(void* sum, const void* x, const void* max, const 
 using ScaledExpColumns = void (*)(void* out, const void* x, const void* max, const void* factor,
                                   const void* next, size_t n, bool stream);
 
+// out[i] = start + (begin + i) * step; of integers, step is the difference of the first two.
+using RangeWriter = void (*)(void* out, double start, double step, int64_t begin, int32_t n);
+
 // As memcpy, with stores that bypass the caches: other threads may see them late unless
 // stream_fence() follows. Meanwhile as many bytes from each ahead[i] on, which may be anywhere, are
 // brought into the caches. Requires: n_ahead is at most kMostAhead.
@@ -96,6 +99,9 @@ struct KernelTable {
   ExpRun exp_run[kDtypeCount];
   AddExpColumns add_exp_columns[kDtypeCount];
   ScaledExpColumns scaled_exp_columns[kDtypeCount];
+
+  // Of integers, float and double.
+  RangeWriter arange[kDtypeCount];
 
   StreamCopy stream_copy;
 };

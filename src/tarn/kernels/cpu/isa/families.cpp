@@ -20,6 +20,7 @@ void fill_kernel_table(cpu::KernelTable& table) {
   add_cast_kernels(table);
   add_reduce_kernels(table);
   add_softmax_kernels(table);
+  add_creation_kernels(table);
   add_stream_kernels(table);
 }
 

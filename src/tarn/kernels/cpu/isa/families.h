@@ -15,6 +15,7 @@ void add_ternary_kernels(cpu::KernelTable& table);
 void add_cast_kernels(cpu::KernelTable& table);
 void add_reduce_kernels(cpu::KernelTable& table);
 void add_softmax_kernels(cpu::KernelTable& table);
+void add_creation_kernels(cpu::KernelTable& table);
 void add_stream_kernels(cpu::KernelTable& table);
 
 }  // namespace tarn::HWY_NAMESPACE
