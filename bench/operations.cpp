@@ -180,7 +180,12 @@ const std::vector<Row> kRows{
        return Arrays{random_floats({4096, 4096}, 0.1f, 4)};
      },
      [](A a) { return Arrays{power(a[0], array(2.5f))}; }},
-    on_squares("where", streams(4 * kSquare), 3,
+    {"where", streams(3.25 * kSquare),
+     [] {
+       return Arrays{square() > 0.0f, square(), square()};
+     },
+     [](A a) { return Arrays{where(a[0], a[1], a[2])}; }},
+    on_squares("where_positive", streams(4 * kSquare), 3,
                [](A a) { return where(a[0] > 0.0f, a[1], a[2]); }),
     on_squares("cast_bf16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], bfloat16); }),
     on_squares("cast_f16", streams(1.5 * kSquare), 1, [](A a) { return astype(a[0], float16); }),

@@ -76,7 +76,12 @@ row("erf", None, lambda a: torch.erf(a))
 row("sigmoid", lambda a: 1 / (1 + np.exp(-a)), lambda a: torch.sigmoid(a))
 row("log", np.log, lambda a: torch.log(a))
 both("power", lambda a: a**2.5)
-row("where", lambda a, b, c: np.where(a > 0, b, c), lambda a, b, c: torch.where(a > 0, b, c))
+row("where", np.where, lambda c, a, b: torch.where(c, a, b))
+row(
+    "where_positive",
+    lambda a, b, c: np.where(a > 0, b, c),
+    lambda a, b, c: torch.where(a > 0, b, c),
+)
 row("cast_bf16", None, lambda a: a.to(torch.bfloat16))
 row("cast_f16", lambda a: a.astype(np.float16), lambda a: a.to(torch.float16))
 row("cast_from_bf16", None, lambda a: a.to(torch.float32), dtype="bfloat16")

@@ -78,68 +78,90 @@ TARN_FN void store_as(D d, hn::Vec<D> v, E* p) {
   }
 }
 
-// Adjacent elements go through vectors of 256 bits on every instruction set: so all of them add in
-// the same order and get the same bits. Wider ones gain little, because the carry passes through
-// them one by one.
-template <class A>
-using LanesOf = hn::CappedTag<A, 32 / sizeof(A)>;
-
-// Moves lanes up.
+// How the lanes of a vector are combined with those before them.
 template <class Op, class A>
 class Lanes {
  public:
-  using D = LanesOf<A>;
+  using D = hn::ScalableTag<A>;
   using V = hn::Vec<D>;
   static constexpr size_t kCount = hn::MaxLanes(D());
 
-  TARN_FN Lanes() : identity_(hn::Set(D(), A(Op::kIdentity))) {
-    unrolled<kCount>([&](auto by) {
-      HWY_ALIGN Index indices[kCount];
-      for (size_t i = 0; i < kCount; ++i) {
-        indices[i] = Index(by == 0 ? kCount - 1 : i < by ? 0 : i - by);
-      }
-      from_[by] = hn::SetTableIndices(D(), indices);
-    });
-  }
-
-  template <size_t kBy>
-  TARN_FN V moved_up(V v) const {
-    return hn::IfThenElse(hn::FirstN(D(), kBy), identity_, hn::TableLookupLanes(v, from_[kBy]));
-  }
-  // Each lane combined with all before it.
-  template <size_t kBy = 1>
-  TARN_FN V scanned(V v) const {
-    v = Op::combine_lanes(moved_up<kBy>(v), v);
-    if constexpr (2 * kBy < kCount) return scanned<2 * kBy>(v);
+  // Each lane combined with all before it: first in groups of two, then of four, and so on, the
+  // lanes of a second half with the last of the first.
+  template <size_t kHalf = 1>
+  TARN_FN static V scanned(V v) {
+    const Indices d;
+    const auto in_second = hn::TestBit(hn::Iota(d, 0), hn::Set(d, Index(kHalf)));
+    const V combined = Op::combine_lanes(from_lanes<end_of_first<kHalf>>(v), v);
+    v = hn::IfThenElse(hn::RebindMask(D(), in_second), combined, v);
+    if constexpr (2 * kHalf < kCount) return scanned<2 * kHalf>(v);
     return v;
   }
-  TARN_FN V last(V v) const { return hn::TableLookupLanes(v, from_[0]); }
+  TARN_FN static V last(V v) { return from_lanes<end_of_first<kCount>>(v); }
+  // One lane up, behind `first`.
+  TARN_FN static V moved_up(V v, V first) {
+    return hn::IfThenElse(hn::FirstN(D(), 1), first, from_lanes<lane_before>(v));
+  }
 
  private:
   using Index = hwy::MakeSigned<A>;
-  using Indices = decltype(hn::SetTableIndices(D(), static_cast<const Index*>(nullptr)));
+  using Indices = hn::ScalableTag<Index>;
 
-  const V identity_;
-  Indices from_[kCount];  // lane i from lane i - by; with 0, every lane from the last
+  template <size_t kHalf>
+  static constexpr size_t end_of_first(size_t lane) {
+    return lane / (2 * kHalf) * (2 * kHalf) + kHalf - 1;
+  }
+  static constexpr size_t lane_before(size_t lane) { return lane == 0 ? 0 : lane - 1; }
+
+  template <size_t (*kSource)(size_t)>
+  struct Table {
+    alignas(64) Index lanes[kCount];
+
+    constexpr Table() : lanes() {
+      for (size_t i = 0; i < kCount; ++i) lanes[i] = Index(kSource(i));
+    }
+  };
+  // Lane i from lane kSource(i).
+  template <size_t (*kSource)(size_t)>
+  TARN_FN static V from_lanes(V v) {
+    static constexpr Table<kSource> kTable;
+    return hn::TableLookupLanes(v, hn::SetTableIndices(D(), kTable.lanes));
+  }
 };
+
+// Adjacent elements are combined in blocks, of as many vectors as an instruction set needs: so all
+// of them add in the same order and get the same bits.
+template <class A>
+constexpr size_t kBlock = 64 / sizeof(A);
 
 template <class Op, class E, class A, bool kReverse, bool kInclusive>
 void scan_run_so(A& total, const E* from, E* to, size_t n) {
-  using D = LanesOf<A>;
-  const D d;
-  const Lanes<Op, A> lanes;
-  constexpr size_t kLanes = Lanes<Op, A>::kCount;
-  auto before = hn::Set(d, total);
-  const size_t n_whole = n / kLanes * kLanes;
-  for (size_t i = 0; i < n_whole; i += kLanes) {
-    const size_t at = kReverse ? n - kLanes - i : i;
-    auto v = load_as(d, from + at);
-    if constexpr (kReverse) v = hn::Reverse(d, v);
-    v = lanes.scanned(v);
-    auto result = Op::combine_lanes(before, kInclusive ? v : lanes.template moved_up<1>(v));
-    before = Op::combine_lanes(before, lanes.last(v));
-    if constexpr (kReverse) result = hn::Reverse(d, result);
-    store_as(d, result, to + at);
+  using L = Lanes<Op, A>;
+  using V = typename L::V;
+  const typename L::D d;
+  constexpr size_t kVectors = kBlock<A> / L::kCount;
+  static_assert(kVectors <= 2);
+  V before = hn::Set(d, total);
+  const size_t n_whole = n / kBlock<A> * kBlock<A>;
+  for (size_t i = 0; i < n_whole; i += kBlock<A>) {
+    const auto place = [&](size_t k) TARN_LAMBDA {
+      return kReverse ? n - i - (k + 1) * L::kCount : i + k * L::kCount;
+    };
+    V v[kVectors];
+    unrolled<kVectors>([&](auto k) TARN_LAMBDA {
+      v[k] = load_as(d, from + place(k));
+      if constexpr (kReverse) v[k] = hn::Reverse(d, v[k]);
+      v[k] = L::scanned(v[k]);
+      if constexpr (k > 0) v[k] = Op::combine_lanes(L::last(v[k - 1]), v[k]);
+    });
+    V lower = hn::Set(d, A(Op::kIdentity));
+    unrolled<kVectors>([&](auto k) TARN_LAMBDA {
+      V result = Op::combine_lanes(before, kInclusive ? v[k] : L::moved_up(v[k], lower));
+      lower = L::last(v[k]);
+      if constexpr (kReverse) result = hn::Reverse(d, result);
+      store_as(d, result, to + place(k));
+    });
+    before = Op::combine_lanes(before, lower);
   }
   total = hn::GetLane(before);
   for (size_t i = n_whole; i < n; ++i) {
