@@ -285,7 +285,7 @@ TEST(Scan, every_instruction_set_gives_the_same_bits) {
           std::memcpy(&carry, &first, sizeof(T));
           if (op == ScanOp::cumsum || op == ScanOp::cumprod) carry = 3;
           std::vector<T>& to = &table == &tables.front() ? widest : out;
-          table.run[int(op)][int(dtype_of<T>.val())](&carry, x.data(), to.data(), n, order);
+          table.run[int(op)][int(dtype_of<T>.val())](&carry, x.data(), to.data(), n, order, false);
           ASSERT_EQ(to, widest);
         }
       }

@@ -99,7 +99,7 @@ void scan_each_in_order(T& total, const T* x, T* out, size_t n, int64_t step) {
   total = so_far;
 }
 template <ScanOp kOp, class T>
-void scan_each(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
+void scan_each(void* carry, const void* x, void* out, size_t n, ScanOrder order, bool) {
   const int64_t first = order.reverse ? int64_t(n) - 1 : 0;
   const auto run =
       order.inclusive ? scan_each_in_order<kOp, true, T> : scan_each_in_order<kOp, false, T>;
@@ -142,7 +142,7 @@ void scan_columns_each(void* carries, const void* x, void* out, const void* next
 // what one element after the other goes into.
 class LogScan {
  public:
-  static void run(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
+  static void run(void* carry, const void* x, void* out, size_t n, ScanOrder order, bool) {
     LogScan scan;
     for (size_t i = 0; i < n; i += kTerms) {
       const size_t count = std::min(kTerms, n - i);
@@ -346,7 +346,6 @@ class Scan {
     const int64_t stride = lines_.inner;
     const int64_t first = offset_of(outer, chunk, column);
     const int64_t n = rows_of(chunk);
-    // Whole lines are written so fast that a detour, to bypass the caches, would cost more.
     const bool is_direct = is_final && reader.reads_in_place(stride);
     const int64_t step = is_direct ? n : kBlock;
     for (int64_t i = 0; i < n; i += step) {
@@ -354,7 +353,9 @@ class Scan {
       const int64_t at = first + (order_.reverse ? n - i - count : i) * stride;
       const void* x = reader.read_run(at, stride, count);
       void* const results = is_direct ? static_cast<void*>(out_at(at)) : buffers.results;
-      scanner_.run(carry, x, results, size_t(count), order_);
+      const bool streams = is_direct && streams_ && is_stream_aligned(results) &&
+                           is_stream_aligned(out_at(at + count));
+      scanner_.run(carry, x, results, size_t(count), order_, streams);
       if (is_final && !is_direct) write_run(buffers, at, stride, count, nullptr);
     }
   }

@@ -10,12 +10,15 @@
 namespace tarn::cpu {
 
 // Scans n adjacent elements that follow those which `carry` sums up (in reverse: that precede
-// them), and updates the carry. `out` may be `x`.
-using ScanRun = void (*)(void* carry, const void* x, void* out, size_t n, ScanOrder order);
+// them), and updates the carry. `out` may be `x`. `stream`: with stores that bypass the caches, see
+// TileKernel, where the function has such; `out` begins and ends at multiples of kStreamAlignment
+// then.
+using ScanRun = void (*)(void* carry, const void* x, void* out, size_t n, ScanOrder order,
+                         bool stream);
 
 // One step of n neighbouring scans, each with a carry of its own. `out` may be `x`. `next`: what
-// will be x in the next step, which is fetched meanwhile. `stream`: with stores that bypass the
-// caches, see TileKernel; `out` is aligned to kStreamAlignment then.
+// will be x in the next step, which is fetched meanwhile. `stream` as above, but `out` only begins at
+// such a multiple.
 using ScanColumns = void (*)(void* carries, const void* x, void* out, const void* next, size_t n,
                              bool inclusive, bool stream);
 

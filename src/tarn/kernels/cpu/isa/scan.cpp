@@ -133,8 +133,10 @@ class Lanes {
 // of them add in the same order and get the same bits.
 template <class A>
 constexpr size_t kBlock = 64 / sizeof(A);
+// What is fetched meanwhile: the processor itself does not look beyond a page.
+constexpr int64_t kBytesAhead = 2 << 10;
 
-template <class Op, class E, class A, bool kReverse, bool kInclusive>
+template <class Op, class E, class A, bool kReverse, bool kInclusive, bool kStream>
 void scan_run_so(A& total, const E* from, E* to, size_t n) {
   using L = Lanes<Op, A>;
   using V = typename L::V;
@@ -148,6 +150,9 @@ void scan_run_so(A& total, const E* from, E* to, size_t n) {
       return kReverse ? n - i - (k + 1) * L::kCount : i + k * L::kCount;
     };
     V v[kVectors];
+    __builtin_prefetch(
+        reinterpret_cast<const char*>(from + place(0)) + (kReverse ? -kBytesAhead : kBytesAhead), 0,
+        2);
     unrolled<kVectors>([&](auto k) TARN_LAMBDA {
       v[k] = load_as(d, from + place(k));
       if constexpr (kReverse) v[k] = hn::Reverse(d, v[k]);
@@ -159,7 +164,7 @@ void scan_run_so(A& total, const E* from, E* to, size_t n) {
       V result = Op::combine_lanes(before, kInclusive ? v[k] : L::moved_up(v[k], lower));
       lower = L::last(v[k]);
       if constexpr (kReverse) result = hn::Reverse(d, result);
-      store_as(d, result, to + place(k));
+      store_as<kStream>(d, result, to + place(k));
     });
     before = Op::combine_lanes(before, lower);
   }
@@ -173,12 +178,19 @@ void scan_run_so(A& total, const E* from, E* to, size_t n) {
 }
 
 template <class Op, class E, class A>
-void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order) {
-  const auto scan = order.reverse ? (order.inclusive ? scan_run_so<Op, E, A, true, true>
-                                                     : scan_run_so<Op, E, A, true, false>)
-                                  : (order.inclusive ? scan_run_so<Op, E, A, false, true>
-                                                     : scan_run_so<Op, E, A, false, false>);
-  scan(*static_cast<A*>(carry), static_cast<const E*>(x), static_cast<E*>(out), n);
+void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order, bool stream) {
+  const auto scan = [&]<bool... kSo>(std::bool_constant<kSo>...) {
+    scan_run_so<Op, E, A, kSo...>(*static_cast<A*>(carry), static_cast<const E*>(x),
+                                  static_cast<E*>(out), n);
+  };
+  const auto in_order = [&](auto reverse, auto inclusive) {
+    stream ? scan(reverse, inclusive, std::true_type())
+           : scan(reverse, inclusive, std::false_type());
+  };
+  const auto in_direction = [&](auto reverse) {
+    order.inclusive ? in_order(reverse, std::true_type()) : in_order(reverse, std::false_type());
+  };
+  order.reverse ? in_direction(std::true_type()) : in_direction(std::false_type());
 }
 
 template <class Op, class E, class A, bool kInclusive, bool kStream>
