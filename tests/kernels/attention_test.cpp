@@ -69,7 +69,8 @@ struct Operands {
     struct alignas(64) Line {
       std::byte bytes[64];
     };
-    std::vector<Line> scratch(size_t(cpu::attention_scratch_bytes(in, to.view(), kernels)) / 64 + 1);
+    std::vector<Line> scratch(size_t(cpu::attention_scratch_bytes(in, to.view(), kernels)) / 64 +
+                              1);
     cpu::attention(op, in, to.view(), scratch.data(), kernels);
   }
 };

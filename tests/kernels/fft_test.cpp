@@ -312,7 +312,7 @@ TEST(FftKernels, spectra_of_pairs) {
   std::uniform_real_distribution<float> number(-1, 1);
   for_each_isa([&](const cpu::FftKernels& kernels) {
     const size_t lanes = kernels.n_lanes;
-    for (size_t half : {1, 2, 5, 8, 14, 15, 16, 17, 21, 64}) {
+    for (size_t half : {1, 2, 5, 8, 14, 15, 16, 17, 21, 64, 99, 100}) {
       Lanes z(2 * half + 2, lanes), x(2 * half + 2, lanes), back(2 * half + 2, lanes);
       std::vector<Sequence> reals(lanes, Sequence(2 * half));
       for (size_t lane = 0; lane < lanes; ++lane) {
@@ -346,6 +346,18 @@ TEST(FftKernels, spectra_of_pairs) {
       kernels.split_to_rows(z.data, int64_t(half), twiddles.roots.data(), 3.0f, rows.data(), row);
       kernels.store_rows(x.data, int64_t(2 * half + 2), 3.0f, expected_rows.data(), row);
       EXPECT_EQ(rows, expected_rows) << half;
+      // One of them as a row: the same bits, but for the first and the last element.
+      const auto expect_same_in_row = [&](auto in_row, const Lanes& from, const Lanes& expected) {
+        std::vector<float> one(2 * half + 2);
+        for (size_t i = 0; i < one.size(); ++i) one[i] = from.data[i * lanes];
+        const int64_t n = int64_t(half), middle = 1 + n / 3;
+        in_row(one.data(), n, twiddles.roots.data(), 1, middle);
+        in_row(one.data(), n, twiddles.roots.data(), middle, n / 2 + 1);
+        for (size_t i = 2; i < 2 * half; ++i)
+          ASSERT_EQ(one[i], expected.data[i * lanes]) << half << " " << i;
+      };
+      expect_same_in_row(kernels.split_in_row, z, x);
+      expect_same_in_row(kernels.merge_in_row, x, back);
     }
   });
 }

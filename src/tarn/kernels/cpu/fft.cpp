@@ -9,7 +9,6 @@
 #include "tarn/kernels/cpu/fft_kernels.h"
 #include "tarn/kernels/cpu/fft_plan.h"
 #include "tarn/kernels/cpu/fft_row.h"
-#include "tarn/kernels/cpu/fft_spectrum.h"
 #include "tarn/kernels/cpu/isa_functions.h"
 #include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/parallel.h"
@@ -262,9 +261,13 @@ class Transform {
   void load_row(const float* in, float* to) const {
     const int64_t width = in_.floats();
     const int64_t to_stride = is_real_input() && !is_paired() ? 2 : width;
-    std::fill_n(to, 2 * room(), 0.0f);
-    for (int64_t j = 0; j < in_.length; ++j) {
-      for (int64_t i = 0; i < width; ++i) to[j * to_stride + i] = in[j * in_.stride * width + i];
+    if (in_.is_contiguous() && to_stride == width) {
+      std::fill(std::copy_n(in, in_.length * width, to), to + 2 * room(), 0.0f);
+    } else {
+      std::fill_n(to, 2 * room(), 0.0f);
+      for (int64_t j = 0; j < in_.length; ++j) {
+        for (int64_t i = 0; i < width; ++i) to[j * to_stride + i] = in[j * in_.stride * width + i];
+      }
     }
     if (is_real_result()) is_paired() ? merge_row(to) : mirror_row(to);
   }
@@ -279,54 +282,37 @@ class Transform {
     }
   }
 
-  using Element = SpectrumElement<float>;
-  static Element load_element(const float* row, int64_t k) { return {row[2 * k], row[2 * k + 1]}; }
-  static void store_element(float* row, int64_t k, Element x) {
-    row[2 * k] = x.re;
-    row[2 * k + 1] = x.im;
-  }
-
-  // Calls f(k, twiddle) for 0 < k <= n / 4.
-  template <class F>
-  void for_each_twiddle(F f) const {
-    const float* const roots = half_twiddles_->roots.data();
+  // Calls in_row, of the kernels, for all elements but the first and the last.
+  void for_each_pair(float* row, decltype(FftKernels::split_in_row) in_row) const {
+    const float* const twiddles = half_twiddles_->roots.data();
     parallel_ranges(n_ / 4, kElementsPerRange, [&](RangeQueue& queue) {
       for (auto range = queue.next(); range.begin < range.end; range = queue.next()) {
-        for (int64_t k = range.begin + 1; k <= range.end; ++k) f(k, load_element(roots, k));
+        in_row(row, n_ / 2, twiddles, range.begin + 1, range.end + 1);
       }
     });
   }
 
   void split_row(float* row) const {
-    const int64_t half = n_ / 2;
-    const Element first = load_element(row, 0);
-    store_element(row, 0, {first.re + first.im, 0});
-    store_element(row, half, {first.re - first.im, 0});
-    for_each_twiddle([&](int64_t k, Element twiddle) {
-      const auto [at_k, at_rest] =
-          split_spectrum<float>({load_element(row, k), load_element(row, half - k)}, twiddle, 0.5f);
-      store_element(row, k, at_k);
-      store_element(row, half - k, at_rest);
-    });
+    const float re = row[0], im = row[1];
+    row[0] = re + im;
+    row[1] = 0;
+    row[n_] = re - im;
+    row[n_ + 1] = 0;
+    for_each_pair(row, kernels_.split_in_row);
   }
 
   void merge_row(float* row) const {
-    const int64_t half = n_ / 2;
-    const float first = row[0], last = row[2 * half];
-    store_element(row, 0, {first + last, first - last});
-    for_each_twiddle([&](int64_t k, Element twiddle) {
-      const auto [at_k, at_rest] =
-          merge_spectrum<float>({load_element(row, k), load_element(row, half - k)}, twiddle);
-      store_element(row, k, at_k);
-      store_element(row, half - k, at_rest);
-    });
+    const float first = row[0], last = row[n_];
+    row[0] = first + last;
+    row[1] = first - last;
+    for_each_pair(row, kernels_.merge_in_row);
   }
 
   void mirror_row(float* row) const {
     row[1] = 0;
     for (int64_t k = 1; k <= n_ / 2; ++k) {
-      const Element x = load_element(row, k);
-      store_element(row, n_ - k, {x.re, -x.im});
+      row[2 * (n_ - k)] = row[2 * k];
+      row[2 * (n_ - k) + 1] = -row[2 * k + 1];
     }
   }
 

@@ -51,6 +51,11 @@ struct FftKernels {
   void (*split_to_rows)(const float* from, int64_t n, const float* twiddles, float scale,
                         float* rows, int64_t row_stride);
   void (*merge_spectrum)(const float* from, int64_t n, const float* twiddles, float* to);
+
+  // The same of a single row of complex numbers, in place: elements k and n - k for begin <= k <
+  // end. Requires: 0 < begin, end <= n / 2 + 1.
+  void (*split_in_row)(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end);
+  void (*merge_in_row)(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end);
 };
 
 // Those of the instruction set that kernels() has chosen.

@@ -17,8 +17,8 @@ using ScanRun = void (*)(void* carry, const void* x, void* out, size_t n, ScanOr
                          bool stream);
 
 // One step of n neighbouring scans, each with a carry of its own. `out` may be `x`. `next`: what
-// will be x in the next step, which is fetched meanwhile. `stream` as above, but `out` only begins at
-// such a multiple.
+// will be x in the next step, which is fetched meanwhile. `stream` as above, but `out` only begins
+// at such a multiple.
 using ScanColumns = void (*)(void* carries, const void* x, void* out, const void* next, size_t n,
                              bool inclusive, bool stream);
 

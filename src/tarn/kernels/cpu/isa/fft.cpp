@@ -380,11 +380,59 @@ void merge_spectrum(const float* from, int64_t n, const float* twiddles, float* 
   }
 }
 
+// Adjacent complex numbers, one a lane.
+TARN_FN Complex load_row(const float* from) {
+  Complex x;
+  hn::LoadInterleaved2(D(), from, x.re.v, x.im.v);
+  return x;
+}
+TARN_FN void store_row(Complex x, float* to) { hn::StoreInterleaved2(x.re.v, x.im.v, D(), to); }
+TARN_FN Complex reversed(Complex x) { return {hn::Reverse(D(), x.re.v), hn::Reverse(D(), x.im.v)}; }
+
+// Elements k and n - k become f(both, twiddle).
+template <class F>
+TARN_FN void for_each_pair(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end,
+                           F f) {
+  constexpr auto kWidth = int64_t(kLanes);
+  const auto step = [&](float* low, float* high, const float* roots) TARN_LAMBDA {
+    const cpu::SpectrumPair<Floats> both =
+        f({load_row(low), reversed(load_row(high))}, load_row(roots));
+    store_row(both.at_k, low);
+    store_row(reversed(both.at_rest), high);
+  };
+  int64_t k = begin;
+  for (; k + kWidth <= end; k += kWidth) {
+    step(row + 2 * k, row + 2 * (n - k - kWidth + 1), twiddles + 2 * k);
+  }
+  // The others in a pack, too: one by one GCC would fuse products and sums, whatever it is told.
+  const int64_t left = 2 * (end - k);
+  float low[kElement] = {}, high[kElement] = {}, roots[kElement] = {};
+  float* const high_begin = high + int64_t(kElement) - left;
+  float* const row_low = row + 2 * k;
+  float* const row_high = row + 2 * (n - end + 1);
+  std::copy_n(row_low, left, low);
+  std::copy_n(row_high, left, high_begin);
+  std::copy_n(twiddles + 2 * k, left, roots);
+  step(low, high, roots);
+  std::copy_n(low, left, row_low);
+  std::copy_n(high_begin, left, row_high);
+}
+
+void split_in_row(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end) {
+  for_each_pair(row, n, twiddles, begin, end,
+                [](cpu::SpectrumPair<Floats> both, Complex twiddle) TARN_LAMBDA {
+                  return cpu::split_spectrum<Floats>(both, twiddle, Floats(0.5f));
+                });
+}
+void merge_in_row(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end) {
+  for_each_pair(row, n, twiddles, begin, end, cpu::merge_spectrum<Floats>);
+}
+
 }  // namespace
 
 void add_fft_kernels(cpu::FftKernels& kernels) {
-  kernels = {kLanes,        transform, load_rows,      store_rows,    load_complex,
-             store_complex, twiddle,   split_spectrum, split_to_rows, merge_spectrum};
+  kernels = {kLanes,  transform,      load_rows,     store_rows,     load_complex, store_complex,
+             twiddle, split_spectrum, split_to_rows, merge_spectrum, split_in_row, merge_in_row};
 }
 
 }  // namespace tarn::HWY_NAMESPACE
