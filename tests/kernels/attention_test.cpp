@@ -66,6 +66,7 @@ struct Operands {
     std::vector<View> in{q.view(), k.view(), v.view()};
     if (op.has_mask) in.push_back(mask.view());
     if (op.has_sinks) in.push_back(sinks.view());
+    to.template for_each<T>([](T& x, int64_t) { x = T(float(NAN)); });
     struct alignas(64) Line {
       std::byte bytes[64];
     };

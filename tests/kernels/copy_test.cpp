@@ -68,6 +68,12 @@ TYPED_TEST(Copy, streamed) {
   ASSERT_NO_FATAL_FAILURE(expect_copied<TypeParam>(square, transposed));
   TestArray odd(this->dtype(), Layout{{kN, 1024}, {1027, 1}, 1}, kN * 1027 + 1);
   ASSERT_NO_FATAL_FAILURE(expect_copied<TypeParam>(square, odd));
+  // Some lines more than are read at once.
+  TestArray wide(this->dtype(), {1024 + 64 / int(sizeof(TypeParam)), kN});
+  wide.fill_random_bytes(random);
+  wide.transpose({1, 0});
+  TestArray wider(this->dtype(), {kN, 1024 + 64 / int(sizeof(TypeParam))});
+  ASSERT_NO_FATAL_FAILURE(expect_copied<TypeParam>(wide, wider));
 
   TestArray planes(this->dtype(), {64, kN / 2, 34});
   planes.fill_random_bytes(random);

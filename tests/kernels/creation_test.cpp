@@ -47,6 +47,20 @@ TEST(Arange, floats_are_rounded_once) {
   EXPECT_TRUE(arange<float>(3, 1, 0).empty());
 }
 
+// In pieces: some are converted, and past the caches others are stored from scratch memory.
+TEST(Arange, pieces_follow_each_other) {
+  const auto check = [](auto tag, int n) {
+    using T = typename decltype(tag)::type;
+    const auto got = arange<T>(-3, 0.25, n);
+    for (int i = 0; i < n; ++i) ASSERT_EQ(got[i], T(float(-3 + 0.25 * i))) << i << " of " << n;
+  };
+  for (int n : {2047, 2048, 2049, 5'000'003}) {
+    check(type_tag<float16_t>(), n);
+    check(type_tag<bfloat16_t>(), n);
+    check(type_tag<complex64_t>(), n);
+  }
+}
+
 TEST(Fill, every_dtype) {
   std::mt19937 random(1);
   for (Dtype dtype : kAllDtypes) {

@@ -128,6 +128,33 @@ void compare_multiply_add(const KernelTable& table, std::mt19937& random) {
   }
 }
 
+TEST_F(Isa, ranges_agree) {
+  constexpr int kMost = 2048;
+  const auto range = [](const KernelTable& table, Dtype dtype, double start, double step,
+                        int64_t begin, int32_t n) {
+    std::vector<std::byte> bytes(size_t((kMost + 1) * dtype.size()), std::byte{0x55});
+    table.arange[int(dtype.val())](bytes.data(), start, step, begin, n);
+    return bytes;
+  };
+  for (Dtype dtype : kAllDtypes) {
+    if (!widest().arange[int(dtype.val())]) continue;
+    for (int32_t n : {0, 1, 7, 8, 33, kMost}) {
+      for (int64_t begin : {int64_t{0}, int64_t{1}, (int64_t{1} << 31) + 5}) {
+        for (auto [start, step] : {std::pair(3.5, -0.7), std::pair(100.0, 3.0)}) {
+          const auto expected = range(widest(), dtype, start, step, begin, n);
+          for (size_t i = size_t(n * dtype.size()); i < expected.size(); ++i) {
+            ASSERT_EQ(expected[i], std::byte{0x55}) << dtype_name(dtype) << " " << n;
+          }
+          for_each_narrower([&](const KernelTable& table) {
+            EXPECT_EQ(range(table, dtype, start, step, begin, n), expected)
+                << dtype_name(dtype) << " " << n << " from " << begin;
+          });
+        }
+      }
+    }
+  }
+}
+
 TEST(StreamCopy, writes_what_it_should_and_nothing_else) {
   constexpr size_t kMost = 300, kMargin = 64;
   std::vector<uint8_t> from(kMost);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -10,6 +11,7 @@
 #include "tarn/kernels/cpu/scan_kernels.h"
 #include "tarn/math/formulas.h"
 #include "tarn/tarn.h"
+#include "tests/kernels/array_values.h"
 #include "tests/kernels/element_groups.h"
 #include "tests/kernels/op_reference.h"
 #include "tests/kernels/random_elements.h"
@@ -270,29 +272,89 @@ TEST(Scan, complex_numbers) {
   }
 }
 
+// What a kernel makes of x: the results, between margins, and the carry.
+template <class T>
+struct RunResult {
+  static constexpr size_t kMargin = 64 / sizeof(T);
+  alignas(64) T elements[kMargin + 512 + kMargin];
+  double carry = 0;
+
+  RunResult(const cpu::ScanKernels& table, ScanOp op, ScanOrder order, const std::vector<T>& x,
+            bool stream) {
+    std::fill(std::begin(elements), std::end(elements), T(-77));
+    const T first(3);
+    std::memcpy(&carry, &first, sizeof(T));
+    if (op == ScanOp::cumsum || op == ScanOp::cumprod) carry = 3;
+    table.run[int(op)][int(dtype_of<T>.val())](&carry, x.data(), elements + kMargin, x.size(),
+                                               order, stream);
+  }
+};
+
+// Of a NaN, only that it is one.
+template <class T>
+void expect_same(const RunResult<T>& got, const RunResult<T>& expected) {
+  for (size_t i = 0; i < std::size(got.elements); ++i) {
+    const T x = got.elements[i], y = expected.elements[i];
+    ASSERT_TRUE((x != x && y != y) || std::memcmp(&x, &y, sizeof(T)) == 0)
+        << i << ": " << x << " and " << y;
+  }
+  ASSERT_TRUE((got.carry != got.carry && expected.carry != expected.carry) ||
+              std::memcmp(&got.carry, &expected.carry, sizeof(double)) == 0);
+}
+
 TEST(Scan, every_instruction_set_gives_the_same_bits) {
   std::mt19937 random(4);
   const auto tables = cpu::runnable_scan_kernels();
   const auto check = [&]<class T>(type_tag<T>) {
     for (ScanOp op : {ScanOp::cummax, ScanOp::cummin, ScanOp::cumprod, ScanOp::cumsum}) {
-      for (size_t n : {1, 7, 8, 9, 31, 200}) {
-        std::vector<T> x(n), widest(n), out(n);
-        for (T& element : x) element = T(pick(random, -100, 100)) / T(37);
-        for (const cpu::ScanKernels& table : tables) {
-          const ScanOrder order = kOrders[n % 4];
-          double carry = 0;
-          const T first(3);
-          std::memcpy(&carry, &first, sizeof(T));
-          if (op == ScanOp::cumsum || op == ScanOp::cumprod) carry = 3;
-          std::vector<T>& to = &table == &tables.front() ? widest : out;
-          table.run[int(op)][int(dtype_of<T>.val())](&carry, x.data(), to.data(), n, order, false);
-          ASSERT_EQ(to, widest);
+      for (size_t n : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 200, 400}) {
+        for (const bool has_specials : {false, true}) {
+          std::vector<T> x(n);
+          for (T& element : x) element = T(pick(random, -100, 100)) / T(37);
+          const T specials[] = {T(-0.0), T(0), T(NAN), T(INFINITY), T(-INFINITY)};
+          if (has_specials) x[random() % n] = specials[random() % 5];
+          for (ScanOrder order : kOrders) {
+            const RunResult<T> widest(tables.front(), op, order, x, false);
+            ASSERT_EQ(widest.elements[RunResult<T>::kMargin - 1], T(-77));
+            ASSERT_EQ(widest.elements[RunResult<T>::kMargin + n], T(-77));
+            for (const cpu::ScanKernels& table : tables) {
+              ASSERT_NO_FATAL_FAILURE(
+                  expect_same(RunResult<T>(table, op, order, x, false), widest));
+              if (n * sizeof(T) % 64 != 0) continue;
+              ASSERT_NO_FATAL_FAILURE(expect_same(RunResult<T>(table, op, order, x, true), widest));
+            }
+          }
         }
       }
     }
   };
   check(type_tag<float>());
   check(type_tag<double>());
+}
+
+// Of a block, or of what one thread takes, products may leave the range of numbers that those of
+// all elements stay in.
+TEST(Scan, products_overflow_only_where_they_do) {
+  const auto products = [](std::vector<double> x, bool reverse) {
+    if (reverse) std::reverse(x.begin(), x.end());
+    const array result = cumprod(array(x.begin(), {int(x.size())}, float64), 0, reverse);
+    std::vector<double> got = values_of<double>(result);
+    if (reverse) std::reverse(got.begin(), got.end());
+    return got;
+  };
+  for (const bool reverse : {false, true}) {
+    std::vector<double> x(16, 1.0);
+    std::fill(x.begin() + 8, x.end(), 1e60);
+    x[0] = 0;
+    EXPECT_EQ(products(x, reverse), std::vector<double>(16, 0.0));
+    x[0] = 1e-300;
+    EXPECT_NEAR(products(x, reverse)[15] / 1e180, 1, 1e-12);
+
+    const int n = 600'000;
+    const array zero = zeros({1}), twos = full({n}, 2.0f);
+    const array line = reverse ? concatenate({twos, zero}) : concatenate({zero, twos});
+    EXPECT_TRUE(array_equal(cumprod(line, 0, reverse), zeros({n + 1})).item<bool>());
+  }
 }
 
 TEST(ScanFunctions, dtypes_and_shapes) {

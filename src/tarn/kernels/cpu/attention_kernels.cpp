@@ -34,7 +34,8 @@ int64_t attention_panel_bytes(Dtype dtype, int64_t key_dim, int64_t value_dim) {
 }
 
 const AttentionKernels& attention_kernels() {
-  static const AttentionKernels chosen = make_kernels(kernels().isa, bfloat16_pairs_are_fast());
+  static const AttentionKernels chosen =
+      make_kernels(kernels().isa, bfloat16_pairs_are_fast(kernels().isa));
   return chosen;
 }
 
@@ -43,7 +44,7 @@ std::span<const AttentionKernels> runnable_attention_kernels() {
     std::vector<AttentionKernels> tables;
     for (const KernelTable* table : runnable_kernels()) {
       tables.push_back(make_kernels(table->isa, false));
-      if (has_bfloat16_pairs()) tables.push_back(make_kernels(table->isa, true));
+      if (has_bfloat16_pairs(table->isa)) tables.push_back(make_kernels(table->isa, true));
     }
     return tables;
   }();

@@ -7,6 +7,7 @@
 #include "tarn/base/ceil_div.h"
 #include "tarn/kernels/cpu/bfloat16_pairs.h"
 #include "tarn/kernels/cpu/copy.h"
+#include "tarn/kernels/cpu/kernel_table.h"
 #include "tarn/kernels/cpu/onednn.h"
 #include "tarn/kernels/cpu/parallel.h"
 
@@ -33,7 +34,7 @@ constexpr int64_t kSharedChannels = 192;
 bool is_fast(Dtype dtype) {
   const dnnl_cpu_isa_t isa = onednn_isa();
   if (dtype != bfloat16) return dtype == float32;
-  if (isa == dnnl_cpu_isa_avx512_core_bf16) return bfloat16_pairs_are_fast();
+  if (isa == dnnl_cpu_isa_avx512_core_bf16) return bfloat16_pairs_are_fast(kernels().isa);
   return isa == dnnl_cpu_isa_avx512_core_amx;
 }
 

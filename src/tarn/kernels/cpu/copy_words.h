@@ -125,7 +125,7 @@ void transpose_in_cache(const Word* from, int64_t from_stride, Word* to, int64_t
 
 // Columns of a source that are read side by side. Their lines, often a power of two apart, share
 // few sets of the caches: there is room in the second-level one for these and the next where
-// columns are 16 KiB apart.
+// columns are 16 KiB apart. Not positive if the size of that is not known.
 inline int64_t columns_at_once() {
   static const int64_t columns = sysconf(_SC_LEVEL2_CACHE_SIZE) / (32 << 10);
   return columns;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "tarn/base/complex.h"
+#include "tarn/base/half.h"
 #include "tarn/base/shape.h"
 #include "tarn/kernels/cpu/copy.h"
 #include "tarn/kernels/cpu/gather.h"
@@ -35,12 +37,13 @@ void arange(double start, double step, const View& to) {
   const bool streams = to.nbytes() >= kStreamBytes;
   const int64_t step_elements = convert || streams ? kPieceElements : kTaskElements;
   parallel_ranges(to.size, kTaskElements, [&](RangeQueue& queue) {
-    alignas(64) double numbers[kPieceElements], converted[kPieceElements];
+    alignas(64) std::byte numbers[kPieceElements * sizeof(float)];
+    alignas(64) std::byte staging[kPieceElements * sizeof(double)];
     for (auto r = queue.next(); r.begin < r.end; r = queue.next()) {
       for (int64_t i = r.begin; i < r.end; i += step_elements) {
         const int64_t n = std::min(step_elements, r.end - i);
         char* const out = to.as<char>() + i * to.itemsize();
-        void* const staged = streams ? converted : static_cast<void*>(out);
+        void* const staged = streams ? staging : static_cast<void*>(out);
         write(convert ? numbers : staged, start, step, i, static_cast<int32_t>(n));
         if (convert) convert(staged, numbers, nullptr, nullptr, size_t(n));
         if (streams) stream_copy(out, staged, size_t(n * to.itemsize()), nullptr);

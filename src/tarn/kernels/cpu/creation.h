@@ -9,8 +9,9 @@ namespace tarn::cpu {
 void fill(const void* value, const View& to);
 
 // Element i becomes start + i * step. For floating types each element is computed in double and
-// rounded once; for integers the increment is T(start + step) - T(start), as the interface has it,
-// and results wrap. Requires: `to` is row-contiguous and not of bool.
+// rounded once, those of 16 bits by way of float; for integers the increment is T(start + step) -
+// T(start), as the interface has it, and results wrap. Requires: `to` is row-contiguous and not of
+// bool.
 void arange(double start, double step, const View& to);
 
 // Ones at [i, i + diagonal], zeros elsewhere. Requires: `to` is a matrix.

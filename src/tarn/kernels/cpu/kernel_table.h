@@ -65,7 +65,7 @@ using AddExpColumns = void (*)(void* sum, const void* x, const void* max, const 
 using ScaledExpColumns = void (*)(void* out, const void* x, const void* max, const void* factor,
                                   const void* next, size_t n, bool stream);
 
-// out[i] = start + (begin + i) * step; of integers, step is the difference of the first two.
+// out[i] becomes element begin + i of the range that creation.h describes.
 using RangeWriter = void (*)(void* out, double start, double step, int64_t begin, int32_t n);
 
 // As memcpy, with stores that bypass the caches: other threads may see them late unless

@@ -40,7 +40,8 @@ int64_t matmul_scratch_bytes(Dtype dtype, int64_t m, int64_t n, int64_t k) {
 }
 
 const MatmulKernels& matmul_kernels() {
-  static const MatmulKernels chosen = make_kernels(kernels().isa, bfloat16_pairs_are_fast());
+  static const MatmulKernels chosen =
+      make_kernels(kernels().isa, bfloat16_pairs_are_fast(kernels().isa));
   return chosen;
 }
 
@@ -49,7 +50,7 @@ std::span<const MatmulKernels> runnable_matmul_kernels() {
     std::vector<MatmulKernels> tables;
     for (const KernelTable* table : runnable_kernels()) {
       tables.push_back(make_kernels(table->isa, false));
-      if (has_bfloat16_pairs()) tables.push_back(make_kernels(table->isa, true));
+      if (has_bfloat16_pairs(table->isa)) tables.push_back(make_kernels(table->isa, true));
     }
     return tables;
   }();

@@ -257,7 +257,10 @@ class Scan {
     // See Note [Chunks of a scan].
     const int64_t n_side_by_side =
         by_columns_ ? lines.outer * ceil_div(lines.inner, kFewestColumns) : lines.count();
-    const bool has_chunks = n_side_by_side < kFewLines && lines.size() > 4 * kChunk;
+    // Products of chunks of floats overflow or underflow where those of all elements do not.
+    const bool may_cut =
+        op != ScanOp::cumprod || !(in.dtype == complex64 || is_real_float(in.dtype.val()));
+    const bool has_chunks = may_cut && n_side_by_side < kFewLines && lines.size() > 4 * kChunk;
     chunk_ =
         has_chunks ? std::max<int64_t>(1, kChunk / (by_columns_ ? lines.inner : 1)) : lines.length;
     n_chunks_ = ceil_div(lines.length, chunk_);

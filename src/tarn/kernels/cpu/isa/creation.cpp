@@ -1,5 +1,6 @@
 // Ranges of numbers.
-#include "tarn/kernels/cpu/isa/element.h"
+#include <type_traits>
+
 #include "tarn/kernels/cpu/isa/families.h"
 
 namespace tarn::HWY_NAMESPACE {

@@ -130,7 +130,8 @@ class Lanes {
 };
 
 // Adjacent elements are combined in blocks, of as many vectors as an instruction set needs: so all
-// of them add in the same order and get the same bits.
+// of them add in the same order and get the same bits. (Of more than two vectors the last step of
+// Lanes::scanned() would have to be followed.)
 template <class A>
 constexpr size_t kBlock = 64 / sizeof(A);
 // What is fetched meanwhile: the processor itself does not look beyond a page.
@@ -144,7 +145,10 @@ void scan_run_so(A& total, const E* from, E* to, size_t n) {
   constexpr size_t kVectors = kBlock<A> / L::kCount;
   static_assert(kVectors <= 2);
   V before = hn::Set(d, total);
-  const size_t n_whole = n / kBlock<A> * kBlock<A>;
+  // One after the other where the product of a block could overflow, or underflow, although what
+  // it is to be multiplied by makes up for that.
+  constexpr bool kInOrder = std::is_same_v<Op, Prod> && std::is_same_v<E, double>;
+  const size_t n_whole = kInOrder ? 0 : n / kBlock<A> * kBlock<A>;
   for (size_t i = 0; i < n_whole; i += kBlock<A>) {
     const auto place = [&](size_t k) TARN_LAMBDA {
       return kReverse ? n - i - (k + 1) * L::kCount : i + k * L::kCount;
@@ -177,20 +181,19 @@ void scan_run_so(A& total, const E* from, E* to, size_t n) {
   }
 }
 
+template <class Op, class E, class A, bool kStream>
+auto scan_run_for(ScanOrder order) {
+  return order.reverse ? (order.inclusive ? scan_run_so<Op, E, A, true, true, kStream>
+                                          : scan_run_so<Op, E, A, true, false, kStream>)
+                       : (order.inclusive ? scan_run_so<Op, E, A, false, true, kStream>
+                                          : scan_run_so<Op, E, A, false, false, kStream>);
+}
+
 template <class Op, class E, class A>
 void scan_run(void* carry, const void* x, void* out, size_t n, ScanOrder order, bool stream) {
-  const auto scan = [&]<bool... kSo>(std::bool_constant<kSo>...) {
-    scan_run_so<Op, E, A, kSo...>(*static_cast<A*>(carry), static_cast<const E*>(x),
-                                  static_cast<E*>(out), n);
-  };
-  const auto in_order = [&](auto reverse, auto inclusive) {
-    stream ? scan(reverse, inclusive, std::true_type())
-           : scan(reverse, inclusive, std::false_type());
-  };
-  const auto in_direction = [&](auto reverse) {
-    order.inclusive ? in_order(reverse, std::true_type()) : in_order(reverse, std::false_type());
-  };
-  order.reverse ? in_direction(std::true_type()) : in_direction(std::false_type());
+  const auto scan =
+      stream ? scan_run_for<Op, E, A, true>(order) : scan_run_for<Op, E, A, false>(order);
+  scan(*static_cast<A*>(carry), static_cast<const E*>(x), static_cast<E*>(out), n);
 }
 
 template <class Op, class E, class A, bool kInclusive, bool kStream>
