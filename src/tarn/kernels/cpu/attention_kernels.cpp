@@ -40,14 +40,7 @@ const AttentionKernels& attention_kernels() {
 }
 
 std::span<const AttentionKernels> runnable_attention_kernels() {
-  static const std::vector<AttentionKernels> runnable = [] {
-    std::vector<AttentionKernels> tables;
-    for (const KernelTable* table : runnable_kernels()) {
-      tables.push_back(make_kernels(table->isa, false));
-      if (has_bfloat16_pairs(table->isa)) tables.push_back(make_kernels(table->isa, true));
-    }
-    return tables;
-  }();
+  static const std::vector<AttentionKernels> runnable = make_runnable(make_kernels);
   return runnable;
 }
 

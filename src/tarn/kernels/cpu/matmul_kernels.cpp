@@ -46,14 +46,7 @@ const MatmulKernels& matmul_kernels() {
 }
 
 std::span<const MatmulKernels> runnable_matmul_kernels() {
-  static const std::vector<MatmulKernels> runnable = [] {
-    std::vector<MatmulKernels> tables;
-    for (const KernelTable* table : runnable_kernels()) {
-      tables.push_back(make_kernels(table->isa, false));
-      if (has_bfloat16_pairs(table->isa)) tables.push_back(make_kernels(table->isa, true));
-    }
-    return tables;
-  }();
+  static const std::vector<MatmulKernels> runnable = make_runnable(make_kernels);
   return runnable;
 }
 
