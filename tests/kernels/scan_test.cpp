@@ -332,6 +332,41 @@ TEST(Scan, every_instruction_set_gives_the_same_bits) {
   check(type_tag<double>());
 }
 
+TEST(Scan, columns_past_the_caches) {
+  const auto check = [&]<class T>(type_tag<T>) {
+    constexpr size_t kMost = 200, kMargin = 64 / sizeof(T);
+    for (const cpu::ScanKernels& table : cpu::runnable_scan_kernels()) {
+      for (ScanOp op : {ScanOp::cummax, ScanOp::cummin, ScanOp::cumprod, ScanOp::cumsum}) {
+        for (size_t n : {1, 15, 16, 17, 64, 199}) {
+          for (const bool inclusive : {false, true}) {
+            std::vector<T> x(n);
+            for (size_t i = 0; i < n; ++i) x[i] = T(int(i % 23) - 11) / 4;
+            struct Step {
+              alignas(64) T out[kMost + kMargin];
+              alignas(64) double carries[kMost];
+            };
+            const auto step = [&](bool stream) {
+              Step result;
+              std::fill(std::begin(result.out), std::end(result.out), T(-77));
+              std::fill(std::begin(result.carries), std::end(result.carries), 3.0);
+              table.columns[int(op)][int(dtype_of<T>.val())](result.carries, x.data(), result.out,
+                                                             x.data(), n, inclusive, stream);
+              return result;
+            };
+            const Step stored = step(false), streamed = step(true);
+            ASSERT_EQ(std::memcmp(streamed.out, stored.out, sizeof(stored.out)), 0) << n;
+            ASSERT_EQ(std::memcmp(streamed.carries, stored.carries, sizeof(stored.carries)), 0);
+            ASSERT_NE(stored.out[n - 1], T(-77));
+            ASSERT_EQ(stored.out[n], T(-77));
+          }
+        }
+      }
+    }
+  };
+  check(type_tag<float>());
+  check(type_tag<double>());
+}
+
 // Of a block, or of what one thread takes, products may leave the range of numbers that those of
 // all elements stay in.
 TEST(Scan, products_overflow_only_where_they_do) {
