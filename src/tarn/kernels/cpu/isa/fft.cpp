@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tarn/kernels/cpu/fft_kernels.h"
-#include "tarn/kernels/cpu/fft_spectrum.h"
 #include "tarn/kernels/cpu/isa/element.h"
 
 namespace tarn::HWY_NAMESPACE {
@@ -18,7 +17,10 @@ using D = Floats::D;
 inline constexpr size_t kLanes = Floats::kLanes;
 inline constexpr size_t kElement = 2 * kLanes;  // floats of an element
 
-using Complex = cpu::SpectrumElement<Floats>;
+struct Complex {
+  Floats re;
+  Floats im;
+};
 
 TARN_FN Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
 TARN_FN Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
@@ -318,15 +320,43 @@ void twiddle(const float* from, int64_t n, bool is_inverse, const float* roots, 
   }
 }
 
+// Elements k and n - k of a spectrum of n complex numbers, or of 2n real ones, which these are
+// pairs of.
+struct SpectrumPair {
+  Complex at_k;
+  Complex at_rest;
+};
+
+// The spectrum of the real numbers from that of the pairs; `w` is exp(-pi i k / n). The sum and
+// difference of the one and the conjugate of the other are the spectra of the even and of the odd
+// numbers.
+TARN_FN SpectrumPair split_pair(SpectrumPair z, Complex w) {
+  const Floats half(0.5f);
+  const Complex even{(z.at_k.re + z.at_rest.re) * half, (z.at_k.im - z.at_rest.im) * half};
+  const Complex odd{(z.at_k.im + z.at_rest.im) * half, (z.at_rest.re - z.at_k.re) * half};
+  const Floats turned_re = odd.re * w.re - odd.im * w.im;
+  const Floats turned_im = odd.re * w.im + odd.im * w.re;
+  return {{even.re + turned_re, even.im + turned_im}, {even.re - turned_re, turned_im - even.im}};
+}
+
+// Twice the inverse.
+TARN_FN SpectrumPair merge_pair(SpectrumPair x, Complex w) {
+  const Complex even{x.at_k.re + x.at_rest.re, x.at_k.im - x.at_rest.im};
+  const Complex turned_odd{x.at_k.re - x.at_rest.re, x.at_k.im + x.at_rest.im};
+  const Floats odd_re = turned_odd.re * w.re + turned_odd.im * w.im;
+  const Floats odd_im = turned_odd.im * w.re - turned_odd.re * w.im;
+  return {{even.re - odd_im, even.im + odd_re}, {even.re + odd_im, odd_re - even.im}};
+}
+
 // Elements that are stored to each row at once: 64 bytes of them.
 inline constexpr int64_t kTileElements = 8;
 
 // Elements k and n - k of the spectrum of pairs, taken apart.
 TARN_FN void split_elements(const float* from, int64_t n, int64_t k, const float* twiddles,
                             float* at_k, float* at_rest) {
-  const auto split = cpu::split_spectrum<Floats>(
-      {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
-      load_root(twiddles + 2 * k), Floats(0.5f));
+  const auto split =
+      split_pair({kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
+                 load_root(twiddles + 2 * k));
   kForward.store(at_k, split.at_k);
   kForward.store(at_rest, split.at_rest);
 }
@@ -372,9 +402,9 @@ void merge_spectrum(const float* from, int64_t n, const float* twiddles, float* 
   const Floats first = load(from), last = load(from + n * kElement);
   kForward.store(to, {first + last, first - last});
   for (int64_t k = 1; k <= n - k; ++k) {
-    const auto [at_k, at_rest] = cpu::merge_spectrum<Floats>(
-        {kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
-        load_root(twiddles + 2 * k));
+    const auto [at_k, at_rest] =
+        merge_pair({kForward.load(from + k * kElement), kForward.load(from + (n - k) * kElement)},
+                   load_root(twiddles + 2 * k));
     kForward.store(to + k * kElement, at_k);
     kForward.store(to + (n - k) * kElement, at_rest);
   }
@@ -395,8 +425,7 @@ TARN_FN void for_each_pair(float* row, int64_t n, const float* twiddles, int64_t
                            F f) {
   constexpr auto kWidth = int64_t(kLanes);
   const auto step = [&](float* low, float* high, const float* roots) TARN_LAMBDA {
-    const cpu::SpectrumPair<Floats> both =
-        f({load_row(low), reversed(load_row(high))}, load_row(roots));
+    const SpectrumPair both = f({load_row(low), reversed(load_row(high))}, load_row(roots));
     store_row(both.at_k, low);
     store_row(reversed(both.at_rest), high);
   };
@@ -419,13 +448,10 @@ TARN_FN void for_each_pair(float* row, int64_t n, const float* twiddles, int64_t
 }
 
 void split_in_row(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end) {
-  for_each_pair(row, n, twiddles, begin, end,
-                [](cpu::SpectrumPair<Floats> both, Complex twiddle) TARN_LAMBDA {
-                  return cpu::split_spectrum<Floats>(both, twiddle, Floats(0.5f));
-                });
+  for_each_pair(row, n, twiddles, begin, end, split_pair);
 }
 void merge_in_row(float* row, int64_t n, const float* twiddles, int64_t begin, int64_t end) {
-  for_each_pair(row, n, twiddles, begin, end, cpu::merge_spectrum<Floats>);
+  for_each_pair(row, n, twiddles, begin, end, merge_pair);
 }
 
 }  // namespace
