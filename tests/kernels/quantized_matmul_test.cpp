@@ -88,47 +88,61 @@ TEST(QuantizedMatmul, long_rows_and_many_columns) {
   }
 }
 
-// Few rows of 16-bit elements times 2- or 4-bit codes are sums of integers.
+// Few rows times 2- or 4-bit codes are sums of integers.
 TEST(QuantizedMatmul, integer_sums_at_their_limits) {
   constexpr int k = 512;
   const std::vector<float> ones_of(k, 1.0f);
+  // `beside` is so large an element that ones in its lane are still multiples of the last place.
+  struct Case {
+    Dtype dtype;
+    std::vector<float> all, beside;
+  };
+  const std::vector<Case> cases = {
+      {float32,
+       {0x1.fffffep0f, -0x1.fffffep0f, 0x1.fffffep100f, -0x1.02p-90f},
+       {0x1p12f, -0x1.fffffep21f}},
+      {float16, {0x1.ffcp0f, -0x1.ffcp0f, 0x1.ffcp2f, -0x1p-24f}, {0x1p12f, -0x1.ffcp15f}},
+      {bfloat16, {0x1.fep0f, -0x1.fep0f, 0x1.fep100f, -0x1.02p-90f}, {0x1p12f, -0x1.fep13f}}};
   for (const int bits : {2, 4}) {
     const int most = (1 << bits) - 1;
-    const auto with_codes = [&](const std::vector<int>& codes) {
-      std::vector<uint32_t> words(size_t(k * bits / 32));
-      for (int i = 0; i < k; ++i) words[size_t(i * bits / 32)] |= codes[i] << (i * bits % 32);
-      return QuantizedArray{array(words.begin(), {1, k * bits / 32}, uint32),
-                            ones({1, k / 64}, bfloat16), zeros({1, k / 64}, bfloat16)};
-    };
-    const auto sum = [&](const std::vector<float>& x, const std::vector<int>& codes, int m) {
-      const array rows = broadcast_to(astype(array(x.begin(), {1, k}), bfloat16), {m, k});
-      const array y = product(rows, with_codes(codes), {"affine", 64, bits}, true);
-      EXPECT_EQ(y.dtype(), bfloat16);
-      return values_of(y);
-    };
-    const std::vector<int> largest_codes(k, most);
-    std::vector<int> all_but_first(k, 1);
-    all_but_first[0] = 0;
-    for (const int m : {1, 3}) {
-      SCOPED_TRACE(testing::Message() << bits << " bits, " << m << " rows");
-      const auto expect = [&](const std::vector<float>& x, const std::vector<int>& codes,
-                              double expected) {
-        for (double y : sum(x, codes, m)) EXPECT_NEAR(y, expected, std::fabs(expected) * 0x1p-8);
+    for (const auto& [dtype, all, beside] : cases) {
+      const auto with_codes = [&](const std::vector<int>& codes) {
+        std::vector<uint32_t> words(size_t(k * bits / 32));
+        for (int i = 0; i < k; ++i) words[size_t(i * bits / 32)] |= codes[i] << (i * bits % 32);
+        return QuantizedArray{array(words.begin(), {1, k * bits / 32}, uint32),
+                              ones({1, k / 64}, dtype), zeros({1, k / 64}, dtype)};
       };
-      // The largest numbers, with all digits.
-      for (const float x : {0x1.fep0f, -0x1.fep0f, 0x1.fep100f, -0x1.02p-90f}) {
-        expect(std::vector<float>(k, x), largest_codes, double(x) * most * k);
-      }
-      // Small elements beside a large one, which does not count.
-      for (const float large : {0x1p12f, -0x1p20f}) {
-        std::vector<float> x = ones_of;
-        x[0] = large;
-        expect(x, all_but_first, k - 1);
-      }
-      for (const float none : {INFINITY, -INFINITY, NAN}) {
-        std::vector<float> x = ones_of;
-        x[0] = none;
-        for (double y : sum(x, all_but_first, m)) EXPECT_TRUE(std::isnan(y)) << y;
+      const auto sum = [&](const std::vector<float>& x, const std::vector<int>& codes, int m) {
+        const array rows = broadcast_to(astype(array(x.begin(), {1, k}), dtype), {m, k});
+        const array y = product(rows, with_codes(codes), {"affine", 64, bits}, true);
+        EXPECT_EQ(y.dtype(), dtype);
+        return values_of(y);
+      };
+      const std::vector<int> largest_codes(k, most);
+      std::vector<int> all_but_first(k, 1);
+      all_but_first[0] = 0;
+      for (const int m : {1, 3}) {
+        SCOPED_TRACE(testing::Message() << bits << " bits, " << dtype << ", " << m << " rows");
+        const auto expect = [&](const std::vector<float>& x, const std::vector<int>& codes,
+                                double expected) {
+          const double bound = std::fabs(expected) * 2 * rounding_of(dtype);
+          for (double y : sum(x, codes, m)) EXPECT_NEAR(y, expected, bound);
+        };
+        // The largest numbers, with all digits.
+        for (const float x : all) {
+          expect(std::vector<float>(k, x), largest_codes, double(x) * most * k);
+        }
+        // Small elements beside a large one, which does not count.
+        for (const float large : beside) {
+          std::vector<float> x = ones_of;
+          x[0] = large;
+          expect(x, all_but_first, k - 1);
+        }
+        for (const float none : {INFINITY, -INFINITY, NAN}) {
+          std::vector<float> x = ones_of;
+          x[0] = none;
+          for (double y : sum(x, all_but_first, m)) EXPECT_TRUE(std::isnan(y)) << y;
+        }
       }
     }
   }

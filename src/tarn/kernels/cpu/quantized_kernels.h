@@ -62,9 +62,13 @@ inline constexpr int64_t kDotDepth = 4096;
 // Rows of x that share what is unpacked.
 inline constexpr int kDotXRows = 4;
 
-// Whether a product of m rows of x of the dtype goes by integer sums: see isa/quantized_dot.cpp.
-constexpr bool goes_by_digits(CodeKind kind, int64_t m, Dtype dtype) {
-  return (kind == CodeKind::u2 || kind == CodeKind::u4) && m < kDotXRows && dtype.size() == 2;
+// Whether products with the codes may be sums of integers: see isa/quantized_dot.cpp.
+constexpr bool has_digits(CodeKind kind) { return kind == CodeKind::u2 || kind == CodeKind::u4; }
+
+// How many digits represent an element of x in such a product of m rows, 0 if it goes by floats.
+constexpr int digits_of(CodeKind kind, int64_t m, Dtype x) {
+  if (!has_digits(kind) || m >= kDotXRows) return 0;
+  return x == bfloat16 ? 2 : 3;
 }
 
 // y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the form that `arrange` makes.
@@ -78,7 +82,8 @@ struct QuantizedDot {
   const float* x;
   const float* x_sums;  // of the groups
   int64_t x_row, x_sums_row, m;
-  bool by_digits;  // what x was arranged for
+  int64_t begin;  // of the codes in their rows
+  int digits;     // what x was arranged for
   float* y;
   int64_t y_row;
   bool add;
@@ -89,13 +94,15 @@ struct QuantizedKernels {
   // By the dtype of the numbers: float32, float16, bfloat16.
   void (*quantize[kCodeKinds][kDtypeCount])(const QuantizeBlock& block);
   void (*dequantize[kCodeKinds][kDtypeCount])(const DequantizeBlock& block);
-  // Puts n elements into the form that `dot` wants and zeros behind them, up to a multiple of
-  // kMaxDotStep; and their sums over groups, with zeros up to padded_sums(n).
-  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, bool by_digits,
-                              float* to, float* sums);
+  // Puts row `row` of the m rows of x, n elements with zeros behind them up to padded_x(n), to its
+  // places among all rows, as `dot` wants them; and its sums over groups, with zeros up to
+  // padded_sums(n), to those of all rows.
+  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, int digits,
+                              int64_t row, int64_t m, float* to, float* sums);
   void (*dot[kCodeKinds])(const QuantizedDot& dot);
 };
 inline constexpr int64_t kMaxDotStep = 256;
+constexpr int64_t padded_x(int64_t n) { return (n + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep; }
 constexpr int64_t padded_sums(int64_t n, int64_t group_size) {
   return (n / group_size + 15) / 16 * 16;
 }

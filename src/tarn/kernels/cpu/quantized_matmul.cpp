@@ -110,18 +110,18 @@ class QuantizedProduct {
 
   void by_dots() const {
     const int kind = static_cast<int>(code_kind(format_));
-    const bool by_digits = goes_by_digits(code_kind(format_), m_, dtype_);
-    const int64_t x_size = (k_ + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep;
+    const int digits = digits_of(code_kind(format_), m_, dtype_);
+    const int64_t x_size = padded_x(k_);
     const int64_t sums_size = padded_sums(k_, format_.group_size);
     const Scratch memory =
-        allocate_((m_ * (x_size + sums_size) + k_) * static_cast<int64_t>(sizeof(float)));
+        allocate_(((m_ + 1) * x_size + m_ * sums_size) * static_cast<int64_t>(sizeof(float)));
     float* const x = static_cast<float*>(memory.get());
     float* const sums = x + m_ * x_size;
     float* const row = sums + m_ * sums_size;
+    std::fill(row + k_, row + x_size, 0.0f);
     for (int64_t i = 0; i < m_; ++i) {
       float_from(dtype_, x_row(i), k_, row);
-      quantized_kernels().arrange[kind](row, k_, format_.group_size, by_digits, x + i * x_size,
-                                        sums + i * sums_size);
+      quantized_kernels().arrange[kind](row, k_, format_.group_size, digits, i, m_, x, sums);
     }
     const QuantizedDot dot{.codes = codes_,
                            .scales = scales_,
@@ -135,7 +135,8 @@ class QuantizedProduct {
                            .x_row = x_size,
                            .x_sums_row = sums_size,
                            .m = m_,
-                           .by_digits = by_digits,
+                           .begin = 0,
+                           .digits = digits,
                            .y_row = kMaxTaskRows};
     const int64_t task_rows = std::clamp<int64_t>(kTaskBytes / codes_row_, 1, kMaxTaskRows);
     const int64_t n_tasks = (n_ + task_rows - 1) / task_rows;
@@ -165,7 +166,7 @@ class QuantizedProduct {
       part.scales = scales_ + scales_offset;
       if (biases_ != nullptr) part.biases = biases_ + scales_offset;
       part.n_codes = std::min(depth, k_ - begin);
-      part.x = dot.x + begin;
+      part.begin = begin;
       part.x_sums = dot.x_sums + group;
       part.add = begin > 0;
       quantized_kernels().dot[static_cast<int>(code_kind(format_))](part);

@@ -6,9 +6,9 @@
 // beforehand. Scales are applied to the sums of a step, biases to the sums of the groups of x.
 //
 // With so few rows of x that unpacking codes is most of the work, those of 2 and 4 bits stay
-// integers if x has 16-bit elements (docs/decisions/0016-vectors-times-codes.md): x is cut into
-// digits of 8 bits, three for each element, and one instruction multiplies all bytes of a pack and
-// adds up those of a lane.
+// integers (docs/decisions/0016-vectors-times-codes.md): x is cut into digits of 8 bits, two or
+// three for each element, and one instruction multiplies all bytes of a pack and adds up those of a
+// lane.
 #include <bit>
 #include <cmath>
 
@@ -23,9 +23,10 @@ using cpu::kDotDepth;
 using cpu::kDotXRows;
 using cpu::QuantizedDot;
 
-// Rows of codes and of x that are multiplied at once: the sums of two by four are half of AVX2's
-// registers. With AVX-512 those of all steps have room, too.
-constexpr int kRows = 2;
+// Rows of codes that are multiplied at once. With several rows of x, the sums of two by four are
+// half of AVX2's registers; with AVX-512 those of all steps have room, too. By digits, codes take
+// registers instead.
+constexpr int rows_at_once(int digits) { return digits > 0 && HWY_TARGET <= HWY_AVX3 ? 4 : 2; }
 
 constexpr int64_t kMinGroup = 16;
 constexpr int64_t kMaxGroups = kDotDepth / kMinGroup;
@@ -48,16 +49,23 @@ struct LaneOrder {
 // The digits of a step: for each part of a byte of codes, the lowest bits first, a pack of the last
 // digits of x; then those of the digits before; then for each lane what one in the last place is
 // worth, its unit. It takes no more room than the floats.
-constexpr int kDigits = 3;
 constexpr int kDigitBits = 8;
-// Of the largest element of a lane. Three signed digits hold numbers a little below 2^23, and sums
-// of a lane are below 2^29.
-constexpr int kMagnitudeBits = 22;
+// Of the largest element of a lane. Signed digits hold numbers a little below a power of two, two
+// of them below 2^15 and three below 2^23. Sums of a lane are below 2^29.
+constexpr int magnitude_bits(int digits) { return digits * kDigitBits - 2; }
 constexpr int64_t kPackBytes = kLanes * int64_t{sizeof(float)};
 template <CodeKind kKind>
 constexpr int kParts = 8 / cpu::bits_of(kKind);
-template <CodeKind kKind>
-constexpr bool kHasDigits = cpu::goes_by_digits(kKind, 1, float16);
+
+// Calls f(constant) with the digits of each element of x, 0 if it stays a float.
+template <CodeKind kKind, class F>
+void with_digits(int digits, F f) {
+  if constexpr (cpu::has_digits(kKind)) {
+    if (digits == 2) return f(std::integral_constant<int, 2>());
+    if (digits == 3) return f(std::integral_constant<int, 3>());
+  }
+  f(std::integral_constant<int, 0>());
+}
 
 TARN_FN hn::Vec<Bytes> load_quarters(const uint8_t* from, int64_t distance) {
   const Bytes d;
@@ -123,42 +131,53 @@ TARN_FN hn::Vec<Floats> step_values(hn::Vec<Words> lanes) {
 // `sums`, and for each lane the products of four times kN bytes of `codes` and of `digits`.
 template <int kN>
 TARN_FN hn::Vec<Ints> add_products(hn::Vec<Ints> sums, const hn::Vec<Bytes> (&codes)[kN],
-                                   const uint8_t* digits) {
+                                   const hn::Vec<Bytes> (&digits)[kN]) {
 #if HWY_TARGET <= HWY_AVX3
   unrolled<kN>([&](auto i) TARN_LAMBDA {
-    sums = hn::Vec<Ints>{_mm512_dpbusd_epi32(sums.raw, codes[i].raw,
-                                             hn::LoadU(Bytes(), digits + i * kPackBytes).raw)};
+    sums = hn::Vec<Ints>{_mm512_dpbusd_epi32(sums.raw, codes[i].raw, digits[i].raw)};
   });
   return sums;
 #else
   // Small codes: all of them add up to less than 2^15.
   __m256i pairs = _mm256_setzero_si256();
   unrolled<kN>([&](auto i) TARN_LAMBDA {
-    pairs = _mm256_add_epi16(
-        pairs, _mm256_maddubs_epi16(codes[i].raw, hn::LoadU(Bytes(), digits + i * kPackBytes).raw));
+    pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(codes[i].raw, digits[i].raw));
   });
   return hn::Add(sums, hn::Vec<Ints>{_mm256_madd_epi16(pairs, _mm256_set1_epi16(1))});
 #endif
 }
 
-// The sums of a step's lanes: codes times x, which begins with `digits`.
-template <CodeKind kKind>
-TARN_FN hn::Vec<Floats> step_by_digits(hn::Vec<Words> lanes, const uint8_t* digits) {
+// The sums of a step's lanes for each row: codes times x, which begins with `digits`.
+template <CodeKind kKind, int kDigits, int kR>
+TARN_FN void step_by_digits(const hn::Vec<Words> (&lanes)[kR], const uint8_t* digits,
+                            hn::Vec<Floats> (&sums)[kR][1]) {
   constexpr int kBits = cpu::bits_of(kKind);
   constexpr int kN = kParts<kKind>;
   const Ints d;
-  const auto mask = hn::Set(Bytes(), (1 << kBits) - 1);
-  hn::Vec<Bytes> codes[kN];
-  unrolled<kN>([&](auto i) TARN_LAMBDA {
-    codes[i] = hn::And(hn::BitCast(Bytes(), hn::ShiftRight<kBits * i>(lanes)), mask);
+  const Bytes bytes;
+  const auto mask = hn::Set(bytes, (1 << kBits) - 1);
+  hn::Vec<Bytes> codes[kR][kN];
+  hn::Vec<Ints> whole[kR];
+  unrolled<kR>([&](auto r) TARN_LAMBDA {
+    unrolled<kN>([&](auto i) TARN_LAMBDA {
+      codes[r][i] = hn::And(hn::BitCast(bytes, hn::ShiftRight<kBits * i>(lanes[r])), mask);
+    });
+    whole[r] = hn::Zero(d);
   });
-  auto sums = hn::Zero(d);
   unrolled<kDigits>([&](auto i) TARN_LAMBDA {
-    if constexpr (i > 0) sums = hn::ShiftLeft<kDigitBits>(sums);
-    sums = add_products(sums, codes, digits + (kDigits - 1 - i) * kN * kPackBytes);
+    hn::Vec<Bytes> xs[kN];
+    unrolled<kN>([&](auto part) TARN_LAMBDA {
+      xs[part] = hn::LoadU(bytes, digits + ((kDigits - 1 - i) * kN + part) * kPackBytes);
+    });
+    unrolled<kR>([&](auto r) TARN_LAMBDA {
+      if constexpr (i > 0) whole[r] = hn::ShiftLeft<kDigitBits>(whole[r]);
+      whole[r] = add_products(whole[r], codes[r], xs);
+    });
   });
-  const auto* const units = reinterpret_cast<const float*>(digits + kDigits * kN * kPackBytes);
-  return hn::Mul(hn::ConvertTo(Floats(), sums), hn::LoadU(Floats(), units));
+  const auto units =
+      hn::LoadU(Floats(), reinterpret_cast<const float*>(digits + kDigits * kN * kPackBytes));
+  unrolled<kR>([&](auto r)
+                   TARN_LAMBDA { sums[r][0] = hn::Mul(hn::ConvertTo(Floats(), whole[r]), units); });
 }
 
 // The scales of a step's lanes, where groups are smaller than steps, else one for all.
@@ -168,28 +187,41 @@ class LaneScales {
       : groups_per_step_(step / group_size),
         log2_steps_per_group_(std::countr_zero(uint64_t(std::max<int64_t>(1, group_size / step)))) {
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      indices_[lane] = int32_t(lane * per_lane / group_size);
+      groups_[lane] = int32_t(lane * per_lane / group_size);
     }
   }
 
-  TARN_FN hn::Vec<Floats> operator()(const float* scales, int64_t step) const {
+  // Calls f(scale_of), which gives those of a row that begins with `scales`, a whole number of
+  // packs. Groups of a step lie in one pack.
+  template <class F>
+  TARN_FN void for_step(int64_t step, F f) const {
     const Floats d;
-    if (log2_steps_per_group_ > 0) return hn::Set(d, scales[step >> log2_steps_per_group_]);
-    return hn::TableLookupLanes(hn::LoadU(d, scales + step * groups_per_step_),
-                                hn::SetTableIndices(d, indices_));
+    if (log2_steps_per_group_ > 0) {
+      f([&](const float* scales)
+            TARN_LAMBDA { return hn::Set(d, scales[step >> log2_steps_per_group_]); });
+    } else {
+      const int64_t first = step * groups_per_step_;
+      const int64_t in_pack = first & (kLanes - 1);
+      const auto groups = hn::Add(hn::Load(Ints(), groups_), hn::Set(Ints(), int32_t(in_pack)));
+      const auto indices = hn::IndicesFromVec(d, groups);
+      f([&](const float* scales) TARN_LAMBDA {
+        return hn::TableLookupLanes(hn::Load(d, scales + first - in_pack), indices);
+      });
+    }
   }
 
  private:
   int64_t groups_per_step_;
   int log2_steps_per_group_;
-  alignas(64) int32_t indices_[kLanes];
+  alignas(64) int32_t groups_[kLanes];
 };
 
-// The scales of some rows, with zeros behind: steps may end behind the last group. Of more rows
-// than are multiplied at once, so that what has just been stored is not loaded at other places.
+// The scales of some rows, whole packs with what is finite behind the last group, as steps may end
+// there. Of more rows than are multiplied at once, so that what has just been stored is not loaded
+// at other places.
 struct RowScales {
   static constexpr int kRowsAhead = 8;
-  static constexpr int64_t kStride = kMaxGroups + 2 * 16;
+  static constexpr int64_t kStride = kMaxGroups + 16;  // not a power of two
 
   alignas(64) float scales[kRowsAhead][kStride];
   alignas(64) float biases[kRowsAhead][kStride];
@@ -198,20 +230,13 @@ struct RowScales {
     const int64_t n = dot.n_codes / dot.group_size;
     for (int64_t r = 0; r < n_rows; ++r) {
       const int64_t offset = (row + r) * dot.scales_row;
-      load_row(dot.scale_kind, dot.scales + offset, n, scales[r]);
-      if (affine) load_row(dot.scale_kind, dot.biases + offset, n, biases[r]);
+      load_scales(dot.scale_kind, dot.scales + offset, n, scales[r]);
+      if (affine) load_scales(dot.scale_kind, dot.biases + offset, n, biases[r]);
     }
-  }
-
- private:
-  static void load_row(ScaleKind kind, const std::byte* from, int64_t n, float* to) {
-    load_scales(kind, from, n, to);
-    for (int64_t i = n; i < (n + 15) / 16 * 16; ++i) to[i] = 0;
-    std::fill_n(to + (n + 15) / 16 * 16, 16, 0.0f);
   }
 };
 
-template <CodeKind kKind, bool kByDigits, int kR, int kX>
+template <CodeKind kKind, int kDigits, int kR, int kX>
 HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scales,
                            const RowScales& row_scales, int64_t first, int64_t row, int64_t x_row) {
   using Order = LaneOrder<kKind>;
@@ -221,7 +246,7 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
   const auto* const scales = row_scales.scales + (row - first);
   const auto* const biases = row_scales.biases + (row - first);
   const auto* codes = reinterpret_cast<const uint8_t*>(dot.codes) + row * dot.codes_row;
-  const float* const x = dot.x + x_row * dot.x_row;
+  const float* const x = dot.x + x_row * dot.x_row + dot.begin * kX;
   const int64_t row_bytes = dot.n_codes * Order::kBits / 8;
 
   hn::Vec<Floats> totals[kR][kX];
@@ -230,23 +255,7 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
     unrolled<kX>([&](auto m) TARN_LAMBDA { totals[r][m] = hn::Zero(d); });
     largest[r] = hn::Zero(du);
   });
-  for (int64_t step = 0; step * Order::kStepBytes < row_bytes; ++step) {
-    const int64_t begin = step * Order::kStepBytes;
-    hn::Vec<Words> lanes[kR];
-    if (begin + Order::kReadBytes <= row_bytes) {
-      unrolled<kR>([&](auto r) TARN_LAMBDA {
-        // Rows are too short for the processor to see where it goes on.
-        __builtin_prefetch(codes + (r + kR) * dot.codes_row + begin);
-        lanes[r] = load_step<kKind>(codes + r * dot.codes_row + begin);
-      });
-    } else {
-      alignas(64) uint8_t padded[kR][Order::kReadBytes] = {};
-      unrolled<kR>([&](auto r) TARN_LAMBDA {
-        const int64_t n = std::min<int64_t>(row_bytes - begin, Order::kReadBytes);
-        std::memcpy(padded[r], codes + r * dot.codes_row + begin, size_t(n));
-        lanes[r] = load_step<kKind>(padded[r]);
-      });
-    }
+  const auto multiply = [&](const hn::Vec<Words>(&lanes)[kR], int64_t step) TARN_LAMBDA {
     if constexpr (kKind == CodeKind::float8) {
       unrolled<kR>([&](auto r) TARN_LAMBDA {
         const auto magnitudes = hn::And(lanes[r], hn::Set(du, 0x7f7f7f7f));
@@ -255,11 +264,9 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
       });
     }
     hn::Vec<Floats> sums[kR][kX];
-    const float* const x_step = x + step * Order::kStep;
-    if constexpr (kByDigits) {
-      unrolled<kR>([&](auto r) TARN_LAMBDA {
-        sums[r][0] = step_by_digits<kKind>(lanes[r], reinterpret_cast<const uint8_t*>(x_step));
-      });
+    const float* const x_step = x + step * Order::kStep * kX;
+    if constexpr (kDigits > 0) {
+      step_by_digits<kKind, kDigits>(lanes, reinterpret_cast<const uint8_t*>(x_step), sums);
     } else {
       unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
         hn::Vec<Floats> w[kR];
@@ -267,18 +274,40 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
           w[r] = step_values<kKind, int(decltype(j)::value)>(lanes[r]);
         });
         unrolled<kX>([&](auto m) TARN_LAMBDA {
-          const auto xs = hn::LoadU(d, x_step + m * dot.x_row + j * kLanes);
+          const auto xs = hn::Load(d, x_step + m * Order::kStep + j * kLanes);
           unrolled<kR>([&](auto r) TARN_LAMBDA {
             sums[r][m] = j == 0 ? hn::Mul(w[r], xs) : hn::MulAdd(w[r], xs, sums[r][m]);
           });
         });
       });
     }
-    unrolled<kR>([&](auto r) TARN_LAMBDA {
-      const auto scale = lane_scales(scales[r], step);
-      unrolled<kX>([&](auto m)
-                       TARN_LAMBDA { totals[r][m] = hn::MulAdd(sums[r][m], scale, totals[r][m]); });
+    lane_scales.for_step(step, [&](auto scale_of) TARN_LAMBDA {
+      unrolled<kR>([&](auto r) TARN_LAMBDA {
+        const auto scale = scale_of(scales[r]);
+        unrolled<kX>([&](auto m) TARN_LAMBDA {
+          totals[r][m] = hn::MulAdd(sums[r][m], scale, totals[r][m]);
+        });
+      });
     });
+  };
+  hn::Vec<Words> lanes[kR];
+  int64_t step = 0, begin = 0;
+  for (; begin + Order::kReadBytes <= row_bytes; ++step, begin += Order::kStepBytes) {
+    unrolled<kR>([&](auto r) TARN_LAMBDA {
+      // Rows are too short for the processor to see where it goes on.
+      __builtin_prefetch(codes + (r + kR) * dot.codes_row + begin);
+      lanes[r] = load_step<kKind>(codes + r * dot.codes_row + begin);
+    });
+    multiply(lanes, step);
+  }
+  for (; begin < row_bytes; ++step, begin += Order::kStepBytes) {
+    alignas(64) uint8_t padded[Order::kReadBytes] = {};
+    const int64_t n = std::min<int64_t>(row_bytes - begin, Order::kReadBytes);
+    unrolled<kR>([&](auto r) TARN_LAMBDA {
+      std::memcpy(padded, codes + r * dot.codes_row + begin, size_t(n));
+      lanes[r] = load_step<kKind>(padded);
+    });
+    multiply(lanes, step);
   }
 
   unrolled<kR>([&](auto r) TARN_LAMBDA {
@@ -287,8 +316,7 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
       auto total = totals[r][m];
       if constexpr (cpu::is_affine(kKind)) {
         const float* const x_sums = dot.x_sums + (x_row + m) * dot.x_sums_row;
-        const int64_t n = cpu::padded_sums(dot.n_codes, dot.group_size);
-        for (int64_t i = 0; i < n; i += kLanes) {
+        for (int64_t i = 0; i < dot.n_codes / dot.group_size; i += kLanes) {
           total = hn::MulAdd(hn::Load(d, biases[r] + i), hn::LoadU(d, x_sums + i), total);
         }
       }
@@ -300,6 +328,19 @@ HWY_NOINLINE void dot_rows(const QuantizedDot& dot, const LaneScales& lane_scale
   });
 }
 
+template <CodeKind kKind, int kDigits, int kX>
+void dot_x_rows(const QuantizedDot& dot, const LaneScales& lane_scales, const RowScales& scales,
+                int64_t first, int64_t end, int64_t x_row) {
+  constexpr int kRows = rows_at_once(kDigits);
+  int64_t row = first;
+  for (; row + kRows <= end; row += kRows) {
+    dot_rows<kKind, kDigits, kRows, kX>(dot, lane_scales, scales, first, row, x_row);
+  }
+  for (; row < end; ++row) {
+    dot_rows<kKind, kDigits, 1, kX>(dot, lane_scales, scales, first, row, x_row);
+  }
+}
+
 template <CodeKind kKind>
 void dot_all(const QuantizedDot& dot) {
   using Order = LaneOrder<kKind>;
@@ -308,92 +349,110 @@ void dot_all(const QuantizedDot& dot) {
   for (int64_t first = 0; first < dot.n_rows; first += RowScales::kRowsAhead) {
     const int64_t end = std::min<int64_t>(first + RowScales::kRowsAhead, dot.n_rows);
     scales.load(dot, first, end - first, cpu::is_affine(kKind));
-    const auto dot_x_rows = [&]<bool kByDigits, int kX>(std::bool_constant<kByDigits>,
-                                                        std::integral_constant<int, kX>,
-                                                        int64_t x_row) {
-      int64_t row = first;
-      for (; row + kRows <= end; row += kRows) {
-        dot_rows<kKind, kByDigits, kRows, kX>(dot, lane_scales, scales, first, row, x_row);
+    with_digits<kKind>(dot.digits, [&](auto digits) {
+      int64_t x_row = 0;
+      if constexpr (digits == 0) {
+        for (; x_row + kDotXRows <= dot.m; x_row += kDotXRows) {
+          dot_x_rows<kKind, 0, kDotXRows>(dot, lane_scales, scales, first, end, x_row);
+        }
       }
-      if (row < end) dot_rows<kKind, kByDigits, 1, kX>(dot, lane_scales, scales, first, row, x_row);
-    };
-    constexpr std::integral_constant<int, 1> kOne;
-    constexpr std::integral_constant<int, kDotXRows> kSeveral;
-    if constexpr (kHasDigits<kKind>) {
-      if (dot.by_digits) {
-        for (int64_t i = 0; i < dot.m; ++i) dot_x_rows(std::true_type(), kOne, i);
-        continue;
+      for (; x_row < dot.m; ++x_row) {
+        dot_x_rows<kKind, digits, 1>(dot, lane_scales, scales, first, end, x_row);
       }
-    }
-    int64_t x_row = 0;
-    for (; x_row + kDotXRows <= dot.m; x_row += kDotXRows) {
-      dot_x_rows(std::false_type(), kSeveral, x_row);
-    }
-    for (; x_row < dot.m; ++x_row) dot_x_rows(std::false_type(), kOne, x_row);
+    });
   }
 }
 
+// Element number j of each lane of a step.
 template <CodeKind kKind>
-void arrange_floats(const float* x, int64_t n, float* to) {
-  using Order = LaneOrder<kKind>;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t in_step = i % Order::kStep;
-    to[i - in_step + in_step % Order::kPerLane * kLanes + in_step / Order::kPerLane] = x[i];
-  }
+TARN_FN hn::Vec<Floats> lane_elements(const float* step, int j) {
+  const Ints d;
+  const auto first = hn::Mul(hn::Iota(d, 0), hn::Set(d, LaneOrder<kKind>::kPerLane));
+  return hn::GatherIndex(Floats(), step + j, first);
+}
+
+template <CodeKind kKind, int kDigits>
+requires(kDigits == 0) void arrange_step(const float* step, float* to) {
+  unrolled<LaneOrder<kKind>::kPerLane>([&](auto j) TARN_LAMBDA {
+    hn::Store(lane_elements<kKind>(step, j), Floats(), to + j * kLanes);
+  });
 }
 
 // Where an element of a lane is infinite or NaN, the unit is NaN.
-template <CodeKind kKind>
-void arrange_digits(const float* x, int64_t n, float* to) {
+template <CodeKind kKind, int kDigits>
+requires(kDigits > 0) void arrange_step(const float* step, float* to) {
   using Order = LaneOrder<kKind>;
   using Format = math::approx::FloatFormat<float>;
   constexpr int kN = kParts<kKind>;
   static_assert((kDigits * kN + 1) * kPackBytes <= Order::kStep * int64_t{sizeof(float)});
-  constexpr int kSmallest = kMagnitudeBits;  // so that units are normal numbers
-  for (int64_t i = 0; i < n; i += Order::kPerLane) {
-    int32_t largest = 0;
-    for (int j = 0; j < Order::kPerLane; ++j) {
-      largest = std::max(largest, math::bits(math::abs(x[i + j])));
-    }
-    const bool is_finite = math::from_bits(largest) < Format::kInfinity;
-    const int exponent = std::max(largest >> Format::kMantissaBits, kSmallest);
-    // The largest magnitude is below 2^(exponent + 1 - bias), and is to be below 2^kMagnitudeBits.
-    const int shift = kMagnitudeBits - (exponent + 1 - Format::kExponentBias);
-    const float factor = is_finite ? math::approx::power_of_two<float>(shift) : 0;
-    const int64_t step = i / Order::kStep, lane = i % Order::kStep / Order::kPerLane;
-    auto* const digits = reinterpret_cast<uint8_t*>(to + step * Order::kStep);
-    for (int j = 0; j < Order::kPerLane; ++j) {
-      const float rounded = (is_finite ? x[i + j] : 0) * factor + Format::kIntegerMagic;
-      int32_t left = math::bits(rounded) - math::bits(Format::kIntegerMagic);
-      for (int digit = 0; digit < kDigits; ++digit) {
-        const auto low = static_cast<int8_t>(left);
-        digits[(digit * kN + j % kN) * kPackBytes + lane * 4 + j / kN] = uint8_t(low);
-        left = (left - low) >> kDigitBits;
-      }
-    }
-    reinterpret_cast<float*>(digits + kDigits * kN * kPackBytes)[lane] =
-        is_finite ? math::approx::power_of_two<float>(-shift) : Format::kNaN;
-  }
+  constexpr int kMagnitudeBits = magnitude_bits(kDigits);
+  const Floats d;
+  const Ints di;
+  auto largest = hn::Zero(di);
+  unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
+    largest = hn::Max(largest, hn::BitCast(di, hn::Abs(lane_elements<kKind>(step, j))));
+  });
+  const auto is_finite =
+      hn::RebindMask(d, hn::Lt(largest, hn::Set(di, math::bits(Format::kInfinity))));
+  // So large that units are normal numbers.
+  const auto exponent =
+      hn::Max(hn::ShiftRight<Format::kMantissaBits>(largest), hn::Set(di, kMagnitudeBits));
+  // The largest magnitude is below 2^(exponent + 1 - bias), and is to be below 2^kMagnitudeBits.
+  const auto shift = hn::Sub(hn::Set(di, kMagnitudeBits - 1 + Format::kExponentBias), exponent);
+  const auto power_of_two = [&](auto n) TARN_LAMBDA {
+    return math::approx::power_of_two<Pack<float>>(Pack<int32_t>(n)).v;
+  };
+  const auto factor = power_of_two(shift);
+  const auto magic = hn::Set(d, Format::kIntegerMagic);
+  // Digits are a number's bytes after half a byte's range is added to each of them, which is taken
+  // away again from the bytes.
+  const auto halves = hn::Set(di, kDigits == 2 ? 0x8080 : 0x808080);
+  hn::Vec<Ints> digits[kDigits][kN];
+  unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
+    const auto x = hn::IfThenElseZero(is_finite, lane_elements<kKind>(step, j));
+    const auto rounded = hn::BitCast(di, hn::MulAdd(x, factor, magic));
+    const auto number = hn::Add(hn::Sub(rounded, hn::BitCast(di, magic)), halves);
+    unrolled<kDigits>([&](auto i) TARN_LAMBDA {
+      const auto byte = hn::And(hn::ShiftRight<kDigitBits * i>(number), hn::Set(di, 0xff));
+      const auto placed = hn::ShiftLeft<8 * (j / kN)>(byte);
+      auto& words = digits[i][j % kN];
+      words = j < kN ? placed : hn::Or(words, placed);
+    });
+  });
+  unrolled<kDigits>([&](auto i) TARN_LAMBDA {
+    unrolled<kN>([&](auto part) TARN_LAMBDA {
+      const auto words = hn::Xor(digits[i][part], hn::Set(di, int32_t(0x80808080)));
+      hn::Store(hn::BitCast(d, words), d, to + (i * kN + part) * kLanes);
+    });
+  });
+  const auto unit = hn::IfThenElse(is_finite, power_of_two(hn::Neg(shift)), hn::NaN(d));
+  hn::Store(unit, d, to + kDigits * kN * kLanes);
 }
 
+// kDotXRows rows that are multiplied at once lie step by step, the others row by row.
 template <CodeKind kKind>
-void arrange(const float* x, int64_t n, int64_t group_size, bool by_digits, float* to,
-             float* sums) {
+void arrange(const float* x, int64_t n, int64_t group_size, int digits, int64_t row, int64_t m,
+             float* to, float* sums) {
   using Order = LaneOrder<kKind>;
-  const int64_t padded = (n + cpu::kMaxDotStep - 1) / cpu::kMaxDotStep * cpu::kMaxDotStep;
-  const int64_t whole = n / Order::kStep * Order::kStep;
-  std::fill(to + whole, to + padded, 0.0f);
-  if (!by_digits) {
-    arrange_floats<kKind>(x, n, to);
-  } else if constexpr (kHasDigits<kKind>) {
-    arrange_digits<kKind>(x, n, to);
-  }
+  const Floats d;
+  const int64_t size = cpu::padded_x(n), first = row - row % kDotXRows;
+  const bool is_shared = first + kDotXRows <= m;
+  to += is_shared ? first * size + (row - first) * Order::kStep : row * size;
+  with_digits<kKind>(digits, [&](auto n_digits) {
+    for (int64_t i = 0; i < size; i += Order::kStep) {
+      arrange_step<kKind, n_digits>(x + i, to + i * (is_shared ? kDotXRows : 1));
+    }
+  });
+  sums += row * cpu::padded_sums(n, group_size);
   const int64_t n_groups = n / group_size;
   std::fill(sums + n_groups, sums + cpu::padded_sums(n, group_size), 0.0f);
   for (int64_t group = 0; group < n_groups; ++group) {
-    float sum = 0;
-    for (int64_t i = 0; i < group_size; ++i) sum += x[group * group_size + i];
-    sums[group] = sum;
+    const float* const from = x + group * group_size;
+    auto sum = hn::LoadU(d, from);
+    for (int64_t i = kLanes; i < group_size; i += kLanes) {
+      sum = hn::Add(sum, hn::LoadU(d, from + i));
+    }
+    sums[group] = hn::GetLane(hn::SumOfLanes(d, sum));
   }
 }
 
