@@ -348,8 +348,9 @@ TARN_FN SpectrumPair merge_pair(SpectrumPair x, Complex w) {
   return {{even.re - odd_im, even.im + odd_re}, {even.re + odd_im, odd_re - even.im}};
 }
 
-// Elements that are stored to each row at once: 64 bytes of them.
-inline constexpr int64_t kTileElements = 8;
+// Elements that are stored to each row at once. Rows begin anywhere in a line of memory: with fewer
+// elements more lines are stored in two parts, and have left the first-level cache in between.
+inline constexpr int64_t kPieceElements = 32;
 
 // Elements k and n - k of the spectrum of pairs, taken apart.
 TARN_FN void split_elements(const float* from, int64_t n, int64_t k, const float* twiddles,
@@ -373,8 +374,8 @@ void split_spectrum(const float* from, int64_t n, const float* twiddles, float* 
 void split_to_rows(const float* from, int64_t n, const float* twiddles, float scale, float* rows,
                    int64_t row_stride) {
   constexpr auto kFloats = int64_t(kElement);
-  alignas(HWY_MAX_BYTES) float low[2 * size_t(kTileElements) * kElement];
-  float* const high = low + kTileElements * kFloats;
+  alignas(HWY_MAX_BYTES) float low[2 * size_t(kPieceElements) * kElement];
+  float* const high = low + kPieceElements * kFloats;
   const auto store = [&](const float* elements, int64_t count, int64_t k) {
     store_rows(elements, 2 * count, scale, rows + 2 * k, row_stride);
   };
@@ -384,13 +385,13 @@ void split_to_rows(const float* from, int64_t n, const float* twiddles, float sc
   store(low, 1, 0);
   store(high, 1, n);
   int64_t k = 1;
-  for (; 2 * (k + kTileElements) <= n + 1; k += kTileElements) {
-    for (int64_t j = 0; j < kTileElements; ++j) {
+  for (; 2 * (k + kPieceElements) <= n + 1; k += kPieceElements) {
+    for (int64_t j = 0; j < kPieceElements; ++j) {
       split_elements(from, n, k + j, twiddles, low + j * kFloats,
-                     high + (kTileElements - 1 - j) * kFloats);
+                     high + (kPieceElements - 1 - j) * kFloats);
     }
-    store(low, kTileElements, k);
-    store(high, kTileElements, n + 1 - k - kTileElements);
+    store(low, kPieceElements, k);
+    store(high, kPieceElements, n + 1 - k - kPieceElements);
   }
   for (int64_t j = k; j <= n - j; ++j) {
     split_elements(from, n, j, twiddles, low + (j - k) * kFloats, low + (n - j - k) * kFloats);
