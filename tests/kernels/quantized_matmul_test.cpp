@@ -83,65 +83,98 @@ TEST(QuantizedMatmul, long_rows_and_many_columns) {
   for (const Format& format : all_formats()) {
     ASSERT_NO_FATAL_FAILURE(expect_products(random, format, float32, 1, 5, 9 * 1024 + 128));
     ASSERT_NO_FATAL_FAILURE(expect_products(random, format, float32, 6, 3, 2 * 1024 + 128));
+    ASSERT_NO_FATAL_FAILURE(expect_products(random, format, float32, 11, 3, 2 * 1024 + 128));
+    ASSERT_NO_FATAL_FAILURE(expect_products(random, format, bfloat16, 1, 5, 9 * 1024 + 128));
+    ASSERT_NO_FATAL_FAILURE(expect_products(random, format, bfloat16, 3, 5, 2 * 1024 + 128));
     ASSERT_NO_FATAL_FAILURE(expect_products(random, format, bfloat16, 1, 500, 256));
     ASSERT_NO_FATAL_FAILURE(expect_products(random, format, float32, 200, 450, 128));
   }
 }
 
 // Few rows times 2- or 4-bit codes are sums of integers.
-TEST(QuantizedMatmul, integer_sums_at_their_limits) {
-  constexpr int k = 512;
-  const std::vector<float> ones_of(k, 1.0f);
-  // `beside` is so large an element that ones in its lane are still multiples of the last place.
-  struct Case {
-    Dtype dtype;
-    std::vector<float> all, beside;
+
+// One row of codes, with scales of one and biases of zero.
+QuantizedArray integers(const std::vector<unsigned>& codes, int bits, Dtype dtype) {
+  const std::vector<uint32_t> words = packed(codes, bits);
+  const Shape groups{1, int(codes.size()) / 64};
+  return {array(words.begin(), {1, int(words.size())}, uint32), ones(groups, dtype),
+          zeros(groups, dtype)};
+}
+
+// Of each of some rows of x and that of codes.
+std::vector<double> integer_products(const std::vector<std::vector<float>>& rows,
+                                     const std::vector<unsigned>& codes, int bits, Dtype dtype) {
+  std::vector<float> all;
+  for (const std::vector<float>& row : rows) all.insert(all.end(), row.begin(), row.end());
+  const array x = astype(array(all.begin(), {int(rows.size()), int(codes.size())}), dtype);
+  const array y = product(x, integers(codes, bits, dtype), {"affine", 64, bits}, true);
+  EXPECT_EQ(y.dtype(), dtype);
+  return values_of(y);
+}
+
+constexpr int kDepth = 576;  // not a whole number of steps
+
+TEST(QuantizedMatmul, integer_sums_of_the_largest_numbers) {
+  const auto expect = [](const std::vector<float>& numbers, Dtype dtype) {
+    for (const int bits : {2, 4}) {
+      const auto most = unsigned((1 << bits) - 1);
+      for (const float x : numbers) {
+        const std::vector<float> row(kDepth, x);
+        const double expected = double(x) * most * kDepth;
+        for (const int m : {1, 3}) {
+          for (double y : integer_products(std::vector(size_t(m), row),
+                                           std::vector<unsigned>(kDepth, most), bits, dtype)) {
+            EXPECT_NEAR(y, expected, std::fabs(expected) * rounding_of(dtype)) << bits << dtype;
+          }
+        }
+      }
+    }
   };
-  const std::vector<Case> cases = {
-      {float32,
-       {0x1.fffffep0f, -0x1.fffffep0f, 0x1.fffffep100f, -0x1.02p-90f},
-       {0x1p12f, -0x1.fffffep21f}},
-      {float16, {0x1.ffcp0f, -0x1.ffcp0f, 0x1.ffcp2f, -0x1p-24f}, {0x1p12f, -0x1.ffcp15f}},
-      {bfloat16, {0x1.fep0f, -0x1.fep0f, 0x1.fep100f, -0x1.02p-90f}, {0x1p12f, -0x1.fep13f}}};
-  for (const int bits : {2, 4}) {
-    const int most = (1 << bits) - 1;
-    for (const auto& [dtype, all, beside] : cases) {
-      const auto with_codes = [&](const std::vector<int>& codes) {
-        std::vector<uint32_t> words(size_t(k * bits / 32));
-        for (int i = 0; i < k; ++i) words[size_t(i * bits / 32)] |= codes[i] << (i * bits % 32);
-        return QuantizedArray{array(words.begin(), {1, k * bits / 32}, uint32),
-                              ones({1, k / 64}, dtype), zeros({1, k / 64}, dtype)};
-      };
-      const auto sum = [&](const std::vector<float>& x, const std::vector<int>& codes, int m) {
-        const array rows = broadcast_to(astype(array(x.begin(), {1, k}), dtype), {m, k});
-        const array y = product(rows, with_codes(codes), {"affine", 64, bits}, true);
-        EXPECT_EQ(y.dtype(), dtype);
-        return values_of(y);
-      };
-      const std::vector<int> largest_codes(k, most);
-      std::vector<int> all_but_first(k, 1);
-      all_but_first[0] = 0;
-      for (const int m : {1, 3}) {
-        SCOPED_TRACE(testing::Message() << bits << " bits, " << dtype << ", " << m << " rows");
-        const auto expect = [&](const std::vector<float>& x, const std::vector<int>& codes,
-                                double expected) {
-          const double bound = std::fabs(expected) * 2 * rounding_of(dtype);
-          for (double y : sum(x, codes, m)) EXPECT_NEAR(y, expected, bound);
-        };
-        // The largest numbers, with all digits.
-        for (const float x : all) {
-          expect(std::vector<float>(k, x), largest_codes, double(x) * most * k);
-        }
-        // Small elements beside a large one, which does not count.
-        for (const float large : beside) {
-          std::vector<float> x = ones_of;
-          x[0] = large;
-          expect(x, all_but_first, k - 1);
-        }
+  expect({0x1.fffffep0f, -0x1.fffffep0f, 0x1.fffffep100f, -0x1.02p-90f}, float32);
+  expect({0x1.ffcp0f, -0x1.ffcp0f, -0x1p-24f}, float16);
+  expect({0x1.fep0f, -0x1.fep0f, 0x1.fep100f, -0x1.02p-90f}, bfloat16);
+}
+
+// A large element whose code is 0: its neighbours in the lane are rounded to multiples of what is
+// then the last place, 1; those of other lanes are not.
+TEST(QuantizedMatmul, integer_sums_beside_a_large_number) {
+  const auto expect = [](float large, Dtype dtype) {
+    for (const int bits : {2, 4}) {
+      const int per_lane = 32 / bits;
+      SCOPED_TRACE(testing::Message() << bits << " bits, " << dtype);
+      std::vector<unsigned> codes(kDepth, 1);
+      codes[0] = 0;
+      std::vector<float> row(kDepth, 0.0f);
+      row[0] = large;
+      std::fill_n(row.begin() + 1, per_lane - 1, 0.75f);
+      EXPECT_EQ(integer_products({row}, codes, bits, dtype)[0], per_lane - 1);
+      std::fill_n(row.begin() + 1, per_lane - 1, -1.0f);
+      EXPECT_EQ(integer_products({row}, codes, bits, dtype)[0], 1 - per_lane);
+      std::fill_n(row.begin() + 1, per_lane - 1, 0.0f);
+      row[size_t(per_lane)] = 0x1p-20f;
+      EXPECT_EQ(integer_products({row}, codes, bits, dtype)[0], 0x1p-20);
+    }
+  };
+  expect(0x1p21f, float32);
+  expect(-0x1.8p21f, float32);
+  expect(0x1p13f, bfloat16);
+  expect(-0x1.8p13f, bfloat16);
+}
+
+TEST(QuantizedMatmul, integer_sums_with_what_is_no_number) {
+  for (const Dtype dtype : {float32, float16, bfloat16}) {
+    for (const int bits : {2, 4}) {
+      for (const size_t place : {0, 7, 8, 511, 512, kDepth - 1}) {
         for (const float none : {INFINITY, -INFINITY, NAN}) {
-          std::vector<float> x = ones_of;
-          x[0] = none;
-          for (double y : sum(x, all_but_first, m)) EXPECT_TRUE(std::isnan(y)) << y;
+          std::vector<float> row(kDepth, 0.0f);
+          row[1] = 3;
+          std::vector<float> other = row;
+          other[place] = none;
+          const std::vector<double> y =
+              integer_products({row, other, row}, std::vector<unsigned>(kDepth, 1), bits, dtype);
+          EXPECT_EQ(y[0], 3);
+          EXPECT_TRUE(std::isnan(y[1])) << y[1];
+          EXPECT_EQ(y[2], 3);
         }
       }
     }

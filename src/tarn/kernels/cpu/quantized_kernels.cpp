@@ -31,15 +31,16 @@ ScaleKind scale_kind(const ops::Quantization& format, Dtype dtype) {
   return dtype == float16 ? ScaleKind::float16 : ScaleKind::bfloat16;
 }
 
+QuantizedKernels quantized_kernels(const char* isa) {
+  QuantizedKernels made{};
+  TARN_CALL_ISA_FUNCTION(isa, add_quantizers, made);
+  TARN_CALL_ISA_FUNCTION(isa, add_dequantizers, made);
+  TARN_CALL_ISA_FUNCTION(isa, add_quantized_dots, made);
+  return made;
+}
+
 const QuantizedKernels& quantized_kernels() {
-  static const QuantizedKernels chosen = [] {
-    QuantizedKernels table{};
-    const char* isa = kernels().isa;
-    TARN_CALL_ISA_FUNCTION(isa, add_quantizers, table);
-    TARN_CALL_ISA_FUNCTION(isa, add_dequantizers, table);
-    TARN_CALL_ISA_FUNCTION(isa, add_quantized_dots, table);
-    return table;
-  }();
+  static const QuantizedKernels chosen = quantized_kernels(kernels().isa);
   return chosen;
 }
 

@@ -62,6 +62,15 @@ inline constexpr int64_t kDotDepth = 4096;
 // Rows of x that share what is unpacked.
 inline constexpr int kDotXRows = 4;
 
+// Groups whose sums of x are read at once.
+inline constexpr int64_t kSumsAtOnce = 16;
+
+inline constexpr int64_t kMaxDotStep = 256;
+constexpr int64_t padded_x(int64_t n) { return (n + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep; }
+constexpr int64_t padded_sums(int64_t n, int64_t group_size) {
+  return (n / group_size + kSumsAtOnce - 1) / kSumsAtOnce * kSumsAtOnce;
+}
+
 // Whether products with the codes may be sums of integers: see isa/quantized_dot.cpp.
 constexpr bool has_digits(CodeKind kind) { return kind == CodeKind::u2 || kind == CodeKind::u4; }
 
@@ -72,18 +81,20 @@ constexpr int digits_of(CodeKind kind, int64_t m, Dtype x) {
 }
 
 // y[i * y_row + j] (+)= row i of x · row j of w. Rows of x are in the form that `arrange` makes.
+// Codes, scales, biases and sums are those from element `begin` of the rows on, x is that of all.
+// Requires: `begin` is a multiple of kMaxDotStep and of kSumsAtOnce groups.
 struct QuantizedDot {
   const std::byte* codes;
   const std::byte* scales;
   const std::byte* biases;        // of affine codes
   int64_t codes_row, scales_row;  // bytes from row to row
   ScaleKind scale_kind;
-  int64_t group_size, n_codes, n_rows;  // of w
-  const float* x;
-  const float* x_sums;  // of the groups
+  int64_t group_size, n_codes, n_rows;  // of w; n_codes <= kDotDepth
+  const float* x;                       // aligned to 64 bytes
+  const float* x_sums;                  // of the groups
   int64_t x_row, x_sums_row, m;
-  int64_t begin;  // of the codes in their rows
-  int digits;     // what x was arranged for
+  int64_t begin;
+  int n_digits;  // what x was arranged for
   float* y;
   int64_t y_row;
   bool add;
@@ -96,18 +107,17 @@ struct QuantizedKernels {
   void (*dequantize[kCodeKinds][kDtypeCount])(const DequantizeBlock& block);
   // Puts row `row` of the m rows of x, n elements with zeros behind them up to padded_x(n), to its
   // places among all rows, as `dot` wants them; and its sums over groups, with zeros up to
-  // padded_sums(n), to those of all rows.
-  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, int digits,
+  // padded_sums(n), to those of all rows if the codes are affine. Requires: `to` is aligned to 64
+  // bytes.
+  void (*arrange[kCodeKinds])(const float* x, int64_t n, int64_t group_size, int n_digits,
                               int64_t row, int64_t m, float* to, float* sums);
   void (*dot[kCodeKinds])(const QuantizedDot& dot);
 };
-inline constexpr int64_t kMaxDotStep = 256;
-constexpr int64_t padded_x(int64_t n) { return (n + kMaxDotStep - 1) / kMaxDotStep * kMaxDotStep; }
-constexpr int64_t padded_sums(int64_t n, int64_t group_size) {
-  return (n / group_size + 15) / 16 * 16;
-}
 
 // Those of the instruction set that kernels() has chosen.
 const QuantizedKernels& quantized_kernels();
+
+// Those of the instruction set `isa`, which is named as in TARN_ISA.
+QuantizedKernels quantized_kernels(const char* isa);
 
 }  // namespace tarn::cpu

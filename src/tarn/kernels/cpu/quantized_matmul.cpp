@@ -26,8 +26,6 @@ constexpr int64_t kMaxTaskRows = 64;
 // Codes of a row that are multiplied at once with several rows of x: four of these then fill the
 // first-level cache.
 constexpr int64_t kSharedDepth = 2048;
-// Sixteen groups' sums of x are read at once.
-constexpr int64_t kSumsAtOnce = 16;
 
 // Numbers that a tile of w may have. Its columns are a multiple of what the products' innermost
 // loops do at once, and of group sizes.
@@ -110,7 +108,7 @@ class QuantizedProduct {
 
   void by_dots() const {
     const int kind = static_cast<int>(code_kind(format_));
-    const int digits = digits_of(code_kind(format_), m_, dtype_);
+    const int n_digits = digits_of(code_kind(format_), m_, dtype_);
     const int64_t x_size = padded_x(k_);
     const int64_t sums_size = padded_sums(k_, format_.group_size);
     const Scratch memory =
@@ -121,7 +119,7 @@ class QuantizedProduct {
     std::fill(row + k_, row + x_size, 0.0f);
     for (int64_t i = 0; i < m_; ++i) {
       float_from(dtype_, x_row(i), k_, row);
-      quantized_kernels().arrange[kind](row, k_, format_.group_size, digits, i, m_, x, sums);
+      quantized_kernels().arrange[kind](row, k_, format_.group_size, n_digits, i, m_, x, sums);
     }
     const QuantizedDot dot{.codes = codes_,
                            .scales = scales_,
@@ -135,8 +133,7 @@ class QuantizedProduct {
                            .x_row = x_size,
                            .x_sums_row = sums_size,
                            .m = m_,
-                           .begin = 0,
-                           .digits = digits,
+                           .n_digits = n_digits,
                            .y_row = kMaxTaskRows};
     const int64_t task_rows = std::clamp<int64_t>(kTaskBytes / codes_row_, 1, kMaxTaskRows);
     const int64_t n_tasks = (n_ + task_rows - 1) / task_rows;

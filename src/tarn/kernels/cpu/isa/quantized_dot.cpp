@@ -24,9 +24,9 @@ using cpu::kDotXRows;
 using cpu::QuantizedDot;
 
 // Rows of codes that are multiplied at once. With several rows of x, the sums of two by four are
-// half of AVX2's registers; with AVX-512 those of all steps have room, too. By digits, codes take
-// registers instead.
-constexpr int rows_at_once(int digits) { return digits > 0 && HWY_TARGET <= HWY_AVX3 ? 4 : 2; }
+// half of AVX2's registers; with AVX-512 those of all steps have room, too. By digits a row has one
+// sum, and its codes take registers: four rows have room in those of AVX-512.
+constexpr int rows_at_once(int n_digits) { return n_digits > 0 && HWY_TARGET <= HWY_AVX3 ? 4 : 2; }
 
 constexpr int64_t kMinGroup = 16;
 constexpr int64_t kMaxGroups = kDotDepth / kMinGroup;
@@ -52,17 +52,17 @@ struct LaneOrder {
 constexpr int kDigitBits = 8;
 // Of the largest element of a lane. Signed digits hold numbers a little below a power of two, two
 // of them below 2^15 and three below 2^23. Sums of a lane are below 2^29.
-constexpr int magnitude_bits(int digits) { return digits * kDigitBits - 2; }
+constexpr int magnitude_bits(int n_digits) { return n_digits * kDigitBits - 2; }
 constexpr int64_t kPackBytes = kLanes * int64_t{sizeof(float)};
 template <CodeKind kKind>
 constexpr int kParts = 8 / cpu::bits_of(kKind);
 
 // Calls f(constant) with the digits of each element of x, 0 if it stays a float.
 template <CodeKind kKind, class F>
-void with_digits(int digits, F f) {
+void with_digits(int n_digits, F f) {
   if constexpr (cpu::has_digits(kKind)) {
-    if (digits == 2) return f(std::integral_constant<int, 2>());
-    if (digits == 3) return f(std::integral_constant<int, 3>());
+    if (n_digits == 2) return f(std::integral_constant<int, 2>());
+    if (n_digits == 3) return f(std::integral_constant<int, 3>());
   }
   f(std::integral_constant<int, 0>());
 }
@@ -167,7 +167,7 @@ TARN_FN void step_by_digits(const hn::Vec<Words> (&lanes)[kR], const uint8_t* di
   unrolled<kDigits>([&](auto i) TARN_LAMBDA {
     hn::Vec<Bytes> xs[kN];
     unrolled<kN>([&](auto part) TARN_LAMBDA {
-      xs[part] = hn::LoadU(bytes, digits + ((kDigits - 1 - i) * kN + part) * kPackBytes);
+      xs[part] = hn::Load(bytes, digits + ((kDigits - 1 - i) * kN + part) * kPackBytes);
     });
     unrolled<kR>([&](auto r) TARN_LAMBDA {
       if constexpr (i > 0) whole[r] = hn::ShiftLeft<kDigitBits>(whole[r]);
@@ -175,7 +175,7 @@ TARN_FN void step_by_digits(const hn::Vec<Words> (&lanes)[kR], const uint8_t* di
     });
   });
   const auto units =
-      hn::LoadU(Floats(), reinterpret_cast<const float*>(digits + kDigits * kN * kPackBytes));
+      hn::Load(Floats(), reinterpret_cast<const float*>(digits + kDigits * kN * kPackBytes));
   unrolled<kR>([&](auto r)
                    TARN_LAMBDA { sums[r][0] = hn::Mul(hn::ConvertTo(Floats(), whole[r]), units); });
 }
@@ -191,8 +191,8 @@ class LaneScales {
     }
   }
 
-  // Calls f(scale_of), which gives those of a row that begins with `scales`, a whole number of
-  // packs. Groups of a step lie in one pack.
+  // Calls f(scale_of), which gives those of a row whose first is scales[0]: what is the same for
+  // all rows is found once. Rows are whole packs, and groups of a step lie in one.
   template <class F>
   TARN_FN void for_step(int64_t step, F f) const {
     const Floats d;
@@ -201,11 +201,12 @@ class LaneScales {
             TARN_LAMBDA { return hn::Set(d, scales[step >> log2_steps_per_group_]); });
     } else {
       const int64_t first = step * groups_per_step_;
-      const int64_t in_pack = first & (kLanes - 1);
-      const auto groups = hn::Add(hn::Load(Ints(), groups_), hn::Set(Ints(), int32_t(in_pack)));
+      const int64_t first_in_pack = first & (kLanes - 1);
+      const auto groups =
+          hn::Add(hn::Load(Ints(), groups_), hn::Set(Ints(), int32_t(first_in_pack)));
       const auto indices = hn::IndicesFromVec(d, groups);
       f([&](const float* scales) TARN_LAMBDA {
-        return hn::TableLookupLanes(hn::Load(d, scales + first - in_pack), indices);
+        return hn::TableLookupLanes(hn::Load(d, scales + first - first_in_pack), indices);
       });
     }
   }
@@ -349,15 +350,15 @@ void dot_all(const QuantizedDot& dot) {
   for (int64_t first = 0; first < dot.n_rows; first += RowScales::kRowsAhead) {
     const int64_t end = std::min<int64_t>(first + RowScales::kRowsAhead, dot.n_rows);
     scales.load(dot, first, end - first, cpu::is_affine(kKind));
-    with_digits<kKind>(dot.digits, [&](auto digits) {
+    with_digits<kKind>(dot.n_digits, [&](auto n_digits) {
       int64_t x_row = 0;
-      if constexpr (digits == 0) {
+      if constexpr (n_digits == 0) {
         for (; x_row + kDotXRows <= dot.m; x_row += kDotXRows) {
           dot_x_rows<kKind, 0, kDotXRows>(dot, lane_scales, scales, first, end, x_row);
         }
       }
       for (; x_row < dot.m; ++x_row) {
-        dot_x_rows<kKind, digits, 1>(dot, lane_scales, scales, first, end, x_row);
+        dot_x_rows<kKind, n_digits, 1>(dot, lane_scales, scales, first, end, x_row);
       }
     });
   }
@@ -371,8 +372,8 @@ TARN_FN hn::Vec<Floats> lane_elements(const float* step, int j) {
   return hn::GatherIndex(Floats(), step + j, first);
 }
 
-template <CodeKind kKind, int kDigits>
-requires(kDigits == 0) void arrange_step(const float* step, float* to) {
+template <CodeKind kKind>
+void arrange_floats(const float* step, float* to) {
   unrolled<LaneOrder<kKind>::kPerLane>([&](auto j) TARN_LAMBDA {
     hn::Store(lane_elements<kKind>(step, j), Floats(), to + j * kLanes);
   });
@@ -380,7 +381,7 @@ requires(kDigits == 0) void arrange_step(const float* step, float* to) {
 
 // Where an element of a lane is infinite or NaN, the unit is NaN.
 template <CodeKind kKind, int kDigits>
-requires(kDigits > 0) void arrange_step(const float* step, float* to) {
+void arrange_digits(const float* step, float* to) {
   using Order = LaneOrder<kKind>;
   using Format = math::approx::FloatFormat<float>;
   constexpr int kN = kParts<kKind>;
@@ -388,9 +389,11 @@ requires(kDigits > 0) void arrange_step(const float* step, float* to) {
   constexpr int kMagnitudeBits = magnitude_bits(kDigits);
   const Floats d;
   const Ints di;
+  hn::Vec<Floats> x[Order::kPerLane];
   auto largest = hn::Zero(di);
   unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
-    largest = hn::Max(largest, hn::BitCast(di, hn::Abs(lane_elements<kKind>(step, j))));
+    x[j] = lane_elements<kKind>(step, j);
+    largest = hn::Max(largest, hn::BitCast(di, hn::Abs(x[j])));
   });
   const auto is_finite =
       hn::RebindMask(d, hn::Lt(largest, hn::Set(di, math::bits(Format::kInfinity))));
@@ -409,8 +412,8 @@ requires(kDigits > 0) void arrange_step(const float* step, float* to) {
   const auto halves = hn::Set(di, kDigits == 2 ? 0x8080 : 0x808080);
   hn::Vec<Ints> digits[kDigits][kN];
   unrolled<Order::kPerLane>([&](auto j) TARN_LAMBDA {
-    const auto x = hn::IfThenElseZero(is_finite, lane_elements<kKind>(step, j));
-    const auto rounded = hn::BitCast(di, hn::MulAdd(x, factor, magic));
+    const auto finite = hn::IfThenElseZero(is_finite, x[j]);
+    const auto rounded = hn::BitCast(di, hn::MulAdd(finite, factor, magic));
     const auto number = hn::Add(hn::Sub(rounded, hn::BitCast(di, magic)), halves);
     unrolled<kDigits>([&](auto i) TARN_LAMBDA {
       const auto byte = hn::And(hn::ShiftRight<kDigitBits * i>(number), hn::Set(di, 0xff));
@@ -429,21 +432,8 @@ requires(kDigits > 0) void arrange_step(const float* step, float* to) {
   hn::Store(unit, d, to + kDigits * kN * kLanes);
 }
 
-// kDotXRows rows that are multiplied at once lie step by step, the others row by row.
-template <CodeKind kKind>
-void arrange(const float* x, int64_t n, int64_t group_size, int digits, int64_t row, int64_t m,
-             float* to, float* sums) {
-  using Order = LaneOrder<kKind>;
+void sum_groups(const float* x, int64_t n, int64_t group_size, float* sums) {
   const Floats d;
-  const int64_t size = cpu::padded_x(n), first = row - row % kDotXRows;
-  const bool is_shared = first + kDotXRows <= m;
-  to += is_shared ? first * size + (row - first) * Order::kStep : row * size;
-  with_digits<kKind>(digits, [&](auto n_digits) {
-    for (int64_t i = 0; i < size; i += Order::kStep) {
-      arrange_step<kKind, n_digits>(x + i, to + i * (is_shared ? kDotXRows : 1));
-    }
-  });
-  sums += row * cpu::padded_sums(n, group_size);
   const int64_t n_groups = n / group_size;
   std::fill(sums + n_groups, sums + cpu::padded_sums(n, group_size), 0.0f);
   for (int64_t group = 0; group < n_groups; ++group) {
@@ -453,6 +443,29 @@ void arrange(const float* x, int64_t n, int64_t group_size, int digits, int64_t 
       sum = hn::Add(sum, hn::LoadU(d, from + i));
     }
     sums[group] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+// kDotXRows rows that are multiplied at once lie step by step, the others row by row.
+template <CodeKind kKind>
+void arrange(const float* x, int64_t n, int64_t group_size, int n_digits, int64_t row, int64_t m,
+             float* to, float* sums) {
+  using Order = LaneOrder<kKind>;
+  const int64_t size = cpu::padded_x(n), first = row - row % kDotXRows;
+  const bool is_shared = first + kDotXRows <= m;
+  to += is_shared ? first * size + (row - first) * Order::kStep : row * size;
+  with_digits<kKind>(n_digits, [&](auto count) {
+    for (int64_t i = 0; i < size; i += Order::kStep) {
+      float* const to_step = to + i * (is_shared ? kDotXRows : 1);
+      if constexpr (count == 0) {
+        arrange_floats<kKind>(x + i, to_step);
+      } else {
+        arrange_digits<kKind, count>(x + i, to_step);
+      }
+    }
+  });
+  if constexpr (cpu::is_affine(kKind)) {
+    sum_groups(x, n, group_size, sums + row * cpu::padded_sums(n, group_size));
   }
 }
 
