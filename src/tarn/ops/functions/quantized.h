@@ -46,7 +46,9 @@ array dequantize(const array& w, const array& scales,
 
 // x times the numbers of w, or their transpose, as matmul gives it: the dtype that x and scales
 // promote to in mode affine, else that of x. An x with infinities may give NaN where the numbers of
-// w would give infinities: sums of codes and of biases are kept apart.
+// w would give infinities: sums of codes and of biases are kept apart. Of fewer than four rows and
+// codes of 2 or 4 bits, elements of x are rounded to 2^-14 (bfloat16) or 2^-22 of their largest
+// neighbour.
 array quantized_matmul(const array& x, const array& w, const array& scales,
                        const std::optional<array>& biases = std::nullopt, bool transpose = true,
                        std::optional<int> group_size = std::nullopt,
