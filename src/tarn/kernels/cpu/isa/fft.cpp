@@ -2,6 +2,7 @@
 // bring the sequences into lanes and back.
 #include <hwy/cache_control.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tarn/kernels/cpu/fft_kernels.h"
